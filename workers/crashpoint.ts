@@ -1,0 +1,32 @@
+import { appendFileSync } from 'node:fs';
+
+/**
+ * A place where the process may die, named, so that a test can make it die exactly there. Nothing happens unless one of
+ * two variables is set:
+ *
+ * - `STACKGATE_CRASH_AT=store.commit.after:3` kills this process with SIGKILL when it passes that place the third time
+ *   (`:1` when no number is given). SIGKILL, because a crash runs no handlers, flushes nothing and closes nothing.
+ * - `STACKGATE_CRASH_TRACE=/tmp/places` appends each name as it is passed, one a line: which places a story reaches.
+ *
+ * A durable step has two of them, before and after: between the two lies exactly what must be whole or absent.
+ */
+
+const target = parseTarget(process.env['STACKGATE_CRASH_AT']);
+const trace = process.env['STACKGATE_CRASH_TRACE'];
+let passed = 0;
+
+export function crashpoint(name: string): void {
+  if (trace !== undefined && trace !== '') appendFileSync(trace, `${name}\n`);
+  if (target === undefined || target.name !== name) return;
+  passed += 1;
+  if (passed === target.passing) process.kill(process.pid, 'SIGKILL');
+}
+
+/** `name:n` with n from 1; a bare `name` is its first passing. */
+export function parseTarget(text: string | undefined): { name: string; passing: number } | undefined {
+  if (text === undefined || text === '') return undefined;
+  const match = /^(.+?)(?::(\d+))?$/.exec(text);
+  const name = match?.[1];
+  if (name === undefined) return undefined;
+  return { name, passing: Math.max(1, Number(match?.[2] ?? '1')) };
+}
