@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import type { JobDefinition } from '../jobs/definition.ts';
+import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
+import { readJobs } from '../jobs/resolve.ts';
+import type { NodeSpec } from '../pipelines/action.ts';
+import type { JobTree, Layout } from '../pipelines/layout.ts';
+import { readLayout } from '../pipelines/layout/read.ts';
+import type { SiteConfig } from '../pipelines/ports.ts';
+import { readText, type Site, sitePath } from './site.ts';
+
+/** Layout and jobs of a site, read and checked together: everything or nothing takes effect. */
+export interface ConfigRead {
+  readonly config?: SiteConfig;
+  readonly problems: readonly Problem[];
+  readonly sources: readonly SourceFile[];
+}
+
+export function readConfig(site: Site, base: string): ConfigRead {
+  const show = (path: string) => shortName(base, path);
+  const layoutPath = sitePath(base, site.layout);
+  const layoutSource = source(layoutPath, show);
+  const jobFiles = [site.jobs].flat().flatMap((path) => yamlFiles(sitePath(base, path)));
+  const jobSources = jobFiles.map((file) => source(file, show));
+  const sources = [layoutSource, ...jobSources].filter((file) => file !== undefined);
+  const problems: Problem[] = [];
+  if (layoutSource === undefined) {
+    problems.push(missing('layout', layoutPath, 'name the file with `layout:` in stackgate.yaml'));
+  }
+  if (jobFiles.length === 0) {
+    problems.push(missing('job files', [site.jobs].flat().join(', '), 'name a .yaml file, or a directory that holds some, with `jobs:`'));
+  }
+  const connections = Object.fromEntries(Object.entries(site.connections).map(([name, { driver }]) => [name, driver]));
+  const layoutRead =
+    layoutSource === undefined
+      ? undefined
+      : readLayout([layoutSource], {
+          dialect: site.dialect,
+          connections,
+          include: (path) => readText(sitePath(dirname(layoutPath), path)),
+        });
+  const jobsRead = readJobs(
+    jobSources.filter((file) => file !== undefined),
+    { read: (path) => readText(sitePath(base, path)), unsupported: site.unsupported },
+  );
+  problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
+  if (layoutRead?.layout !== undefined) problems.push(...crossCheck(layoutRead.layout, jobsRead.jobs));
+  if (layoutRead?.layout === undefined || problems.some(isError)) return { problems, sources };
+  return { problems, sources, config: freeze(layoutRead.layout, jobsRead.jobs) };
+}
+
+function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): SiteConfig {
+  const digest = createHash('sha256').update(JSON.stringify([layout, jobs])).digest('hex');
+  const needs = Object.fromEntries(Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]));
+  return { digest, layout, jobs, needs };
+}
+
+/** Jobs that pipelines run but nobody defined are errors; jobs that nobody runs are warnings. */
+export function crossCheck(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): Problem[] {
+  const used = new Map<string, string>();
+  for (const project of Object.values(layout.projects)) {
+    for (const [pipeline, trees] of Object.entries(project.pipelines)) {
+      for (const job of jobNames(trees)) used.set(job, `pipeline ${pipeline} of project ${project.name}`);
+    }
+  }
+  const problems: Problem[] = [];
+  for (const [job, user] of used) {
+    if (job === 'noop' || jobs[job] !== undefined) continue;
+    const near = didYouMean(job, Object.keys(jobs));
+    const place = layout.jobs[job]?.place;
+    problems.push({
+      severity: 'error',
+      code: 'unknown-job',
+      message: `${user} runs job \`${job}\`, which no job file defines`,
+      at: place === undefined ? undefined : placeFrom(place),
+      hint: near === undefined ? 'define it in a job file, or take it out of the layout' : `did you mean \`${near}\`?`,
+    });
+  }
+  for (const [name, job] of Object.entries(jobs)) {
+    if (used.has(name)) continue;
+    problems.push({
+      severity: 'warning',
+      code: 'unused-job',
+      message: `no pipeline runs job \`${name}\``,
+      at: job.place === undefined ? undefined : placeFrom(job.place),
+      hint: 'it can still be started by hand: stackgate run',
+    });
+  }
+  return problems;
+}
+
+export function jobNames(trees: readonly JobTree[]): string[] {
+  return trees.flatMap((tree) => [tree.job, ...jobNames(tree.children)]);
+}
+
+function placeFrom(text: string): Problem['at'] {
+  const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(text) ?? [];
+  return file === undefined ? undefined : { file, line: Number(line), column: Number(column) };
+}
+
+function missing(what: string, path: string, hint: string): Problem {
+  return { severity: 'error', code: 'file-missing', message: `no ${what} at ${path}`, hint };
+}
+
+function source(file: string, show: (path: string) => string): SourceFile | undefined {
+  const text = readText(file);
+  return text === undefined ? undefined : { name: show(file), text };
+}
+
+/** A YAML file itself, or those directly in a directory, sorted as JJB sorts them. */
+function yamlFiles(path: string): string[] {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  if (!stat.isDirectory()) return [path];
+  return readdirSync(path)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+function shortName(base: string, path: string): string {
+  const short = relative(base, path);
+  return short.startsWith('..') ? path : short === '' ? basename(path) : short;
+}

@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { didYouMean, type Problem, type SourceFile } from '../jobs/problem.ts';
+import { readYaml } from '../jobs/yaml.ts';
+
+/**
+ * `stackgate.yaml`: one file that says where Gerrit is, where the layout and the jobs are, and what this machine lends. The
+ * schema is the reference: descriptions here are what `docs/configuration.md` prints.
+ */
+
+/** `30d`, `12h`, `90m`, `15s`, `500ms` → ms. */
+const Duration = z
+  .string()
+  .regex(/^\d+(ms|s|m|h|d)$/, 'expected a duration such as 30s, 15m, 4h or 30d')
+  .transform((text) => {
+    const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+    const [, amount = '0', name = 's'] = /^(\d+)(\w+)$/.exec(text) ?? [];
+    return Number(amount) * unit[name as keyof typeof unit];
+  });
+
+const Path = z.string().min(1);
+
+export const GerritConnection = z.strictObject({
+  driver: z.literal('gerrit').default('gerrit'),
+  host: z.string().min(1).describe('Name or address of the Gerrit server.'),
+  port: z.int().min(1).max(65535).default(29418).describe('Port of its SSH server.'),
+  user: z.string().min(1).describe("SSH user name of the CI's account."),
+  key: Path.describe('Private key file of that account (ed25519 or RSA, readable by its owner only).'),
+  'host-key': z
+    .union([z.string(), z.array(z.string())])
+    .describe("The server's public host key: `ssh-ed25519 AAAA...`, or `SHA256:...`. `ssh-keyscan -p 29418 HOST` shows it."),
+  name: z.string().optional().describe("Full name of the account, as Gerrit shows it. Today's results tab shows only names that end in ` CI`."),
+  url: z.string().optional().describe("Base URL of Gerrit's web pages; `https://HOST` when left out."),
+  'git-url': z.string().optional().describe('Where projects are fetched from; `ssh://USER@HOST:PORT` when left out.'),
+  keepalive: Duration.prefault('30s').describe('Interval of SSH keepalives; three lost ones end the connection.'),
+  'silence-limit': Duration.prefault('90s').describe('A stream that answers no probe within this time is cut and opened again.'),
+  'reconcile-every': Duration.prefault('5m').describe('How often Gerrit is asked whether events were missed.'),
+  'look-back': Duration.prefault('0s').describe('On the very first start: how far back changes count as missed.'),
+});
+export type GerritConnection = z.infer<typeof GerritConnection>;
+
+export const SmtpConnection = z.strictObject({
+  driver: z.literal('smtp'),
+  server: z.string().default('localhost').describe('SMTP server.'),
+  port: z.int().min(1).max(65535).default(25),
+  'default-from': z.string().default('zuul').describe('Sender of mails that name none.'),
+  'default-to': z.string().default('zuul').describe('Receiver of mails that name none.'),
+});
+export type SmtpConnection = z.infer<typeof SmtpConnection>;
+
+export const LocalNodes = z.strictObject({
+  'max-parallel-jobs': z.int().min(1).default(2).describe('Builds at a time on this machine.'),
+  labels: z.array(z.string()).default(['local', 'master']).describe('Labels that jobs may ask for with `node:`.'),
+  user: z.string().optional().describe('Unprivileged user that jobs run as. Needed when Stackgate is started as root.'),
+  'allow-same-user': z
+    .boolean()
+    .default(false)
+    .describe("Let jobs run as Stackgate's own user. Only for machines where every patch is trusted: a patch could read the keys."),
+});
+
+export const Site = z.strictObject({
+  data: Path.default('data').describe('Data directory: database, repositories, workspaces, logs.'),
+  listen: z.string().regex(/^\S*:\d+$/, 'expected HOST:PORT').default('127.0.0.1:8001').describe('Where the web server listens. Port 0 takes a free one.'),
+  url: z.string().optional().describe('Public base URL: what links in review comments begin with. `http://LISTEN/` when left out.'),
+  layout: Path.default('layout.yaml').describe("Zuul v2's layout file: pipelines, projects, jobs' rules."),
+  jobs: z.union([Path, z.array(Path)]).default('jobs').describe('Jenkins Job Builder files, or directories of them.'),
+  unsupported: z.enum(['error', 'ignore']).default('error').describe('What to do with builders and publishers that are not supported.'),
+  dialect: z.enum(['stackgate', 'zuul-2.6']).default('stackgate').describe("`zuul-2.6` refuses every key that Zuul 2.6 did not know."),
+  connections: z
+    .record(z.string(), z.union([SmtpConnection, GerritConnection]))
+    .describe('Gerrit and mail servers by name. Layouts speak of `gerrit` and `smtp`.'),
+  nodes: z.strictObject({ local: LocalNodes.optional().describe('This machine as a node.') }).default({}),
+  database: z
+    .strictObject({ url: z.string().describe('PostgreSQL, `postgres://...`. Left out: a database inside the process, in the data directory.') })
+    .optional(),
+  logs: z
+    .strictObject({
+      keep: Duration.prefault('30d').describe('How long finished logs stay. OpenStack asks for a month.'),
+      'max-console': z.int().min(1).default(1024).describe('MiB of console a build may write before it is ended.'),
+    })
+    .prefault({}),
+});
+export type Site = z.infer<typeof Site>;
+
+export interface SiteRead {
+  readonly site?: Site;
+  readonly problems: readonly Problem[];
+  readonly sources: readonly SourceFile[];
+  /** Directory that relative paths of the file are resolved against. */
+  readonly base: string;
+}
+
+/** The first of: the file named, `$STACKGATE_CONFIG`, `./stackgate.yaml`, `/etc/stackgate/stackgate.yaml`. */
+export function siteFile(named: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
+  return resolve(named ?? env['STACKGATE_CONFIG'] ?? firstReadable(['stackgate.yaml', '/etc/stackgate/stackgate.yaml']));
+}
+
+function firstReadable(candidates: readonly string[]): string {
+  return candidates.find((file) => readText(file) !== undefined) ?? candidates[0] ?? 'stackgate.yaml';
+}
+
+/** Reads and checks the site file. Never throws: an unreadable file is a Problem like any other. */
+export function readSite(file: string): SiteRead {
+  const base = dirname(file);
+  const text = readText(file);
+  if (text === undefined) {
+    const message = `cannot read the site file ${file}`;
+    const hint = 'copy examples/third-party, fill in host and key, and name its stackgate.yaml with --config';
+    return { base, sources: [], problems: [{ severity: 'error', code: 'site-unreadable', message, hint }] };
+  }
+  const source = { name: file, text };
+  const { value, problems, places } = readYaml(source);
+  if (problems.some((problem) => problem.severity === 'error')) return { base, sources: [source], problems };
+  const checked = Site.safeParse(value);
+  if (checked.success) return { base, sources: [source], problems, site: checked.data };
+  const found = checked.error.issues.flatMap((issue) => siteProblems(issue, value, places, file));
+  return { base, sources: [source], problems: [...problems, ...found] };
+}
+
+type Places = ReturnType<typeof readYaml>['places'];
+
+function siteProblems(issue: z.core.$ZodIssue, value: unknown, places: Places, file: string): Problem[] {
+  if (issue.code === 'invalid_union') {
+    const best = bestBranch(issue.errors, parentOf(value, issue.path));
+    if (best !== undefined) {
+      return best.flatMap((inner) => siteProblems({ ...inner, path: [...issue.path, ...inner.path] }, value, places, file));
+    }
+  }
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const holder = parentOf(value, issue.path);
+      const near = didYouMean(key, knownKeys(issue.path));
+      return {
+        severity: 'error',
+        code: 'unknown-key',
+        message: `unknown key \`${key}\`${issue.path.length === 0 ? '' : ` in ${issue.path.join('.')}`}`,
+        at: (isObject(holder) ? places.of(holder, key) : undefined) ?? { file, line: 1, column: 1 },
+        hint: near === undefined ? undefined : `did you mean \`${near}\`?`,
+      };
+    });
+  }
+  const name = issue.path.join('.') || 'the file';
+  return [{ severity: 'error', code: 'site-invalid', message: `${name}: ${issue.message}`, at: placeOf(value, issue.path, places) ?? { file, line: 1, column: 1 } }];
+}
+
+/** Of the shapes a value could have had: the one its `driver` names, else the one with the fewest complaints. */
+function bestBranch(branches: readonly (readonly z.core.$ZodIssue[])[], value: unknown): readonly z.core.$ZodIssue[] | undefined {
+  const wrongDriver = (issues: readonly z.core.$ZodIssue[]) => issues.some((issue) => issue.path[0] === 'driver');
+  const candidates = isObject(value) ? branches.filter((issues) => !wrongDriver(issues)) : branches;
+  return (candidates.length > 0 ? candidates : branches).toSorted((a, b) => a.length - b.length)[0];
+}
+
+/** Keys the schema knows at a path, as far as a slip of the hand is concerned. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  if (path.length === 0) return Object.keys(Site.shape);
+  if (path[0] === 'connections') return [...Object.keys(GerritConnection.shape), ...Object.keys(SmtpConnection.shape)];
+  if (path[0] === 'nodes') return path.length === 1 ? ['local'] : Object.keys(LocalNodes.shape);
+  return ['url', 'keep', 'max-console'];
+}
+
+function placeOf(value: unknown, path: readonly PropertyKey[], places: Places) {
+  for (let length = path.length; length > 0; length--) {
+    const holder = parentOf(value, path.slice(0, length - 1));
+    const key = path[length - 1];
+    if (isObject(holder) && (typeof key === 'string' || typeof key === 'number')) {
+      const place = places.of(holder, key) ?? places.of(holder);
+      if (place !== undefined) return place;
+    }
+  }
+  return isObject(value) ? places.of(value) : undefined;
+}
+
+function parentOf(value: unknown, path: readonly PropertyKey[]): unknown {
+  let at = value;
+  for (const key of path) at = isObject(at) ? (at as Record<PropertyKey, unknown>)[key] : undefined;
+  return at;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+export function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A path of the site file: `~` is the home directory, relative paths start at the file. */
+export function sitePath(base: string, path: string): string {
+  if (path === '~' || path.startsWith('~/')) return resolve(homedir(), path.slice(2));
+  return isAbsolute(path) ? path : resolve(base, path);
+}
