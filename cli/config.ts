@@ -5,8 +5,8 @@ import type { JobDefinition } from '../jobs/definition.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
 import { readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
-import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
+import type { JobTree, Layout } from '../pipelines/layout.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { readText, type Site, sitePath } from './site.ts';
 
@@ -29,9 +29,17 @@ export function readConfig(site: Site, base: string): ConfigRead {
     problems.push(missing('layout', layoutPath, 'name the file with `layout:` in stackgate.yaml'));
   }
   if (jobFiles.length === 0) {
-    problems.push(missing('job files', [site.jobs].flat().join(', '), 'name a .yaml file, or a directory that holds some, with `jobs:`'));
+    problems.push(
+      missing(
+        'job files',
+        [site.jobs].flat().join(', '),
+        'name a .yaml file, or a directory that holds some, with `jobs:`',
+      ),
+    );
   }
-  const connections = Object.fromEntries(Object.entries(site.connections).map(([name, { driver }]) => [name, driver]));
+  const connections = Object.fromEntries(
+    Object.entries(site.connections).map(([name, { driver }]) => [name, driver]),
+  );
   const layoutRead =
     layoutSource === undefined
       ? undefined
@@ -51,8 +59,12 @@ export function readConfig(site: Site, base: string): ConfigRead {
 }
 
 function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): SiteConfig {
-  const digest = createHash('sha256').update(JSON.stringify([layout, jobs])).digest('hex');
-  const needs = Object.fromEntries(Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]));
+  const digest = createHash('sha256')
+    .update(JSON.stringify([layout, jobs]))
+    .digest('hex');
+  const needs = Object.fromEntries(
+    Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]),
+  );
   return { digest, layout, jobs, needs };
 }
 
@@ -74,7 +86,10 @@ export function crossCheck(layout: Layout, jobs: Readonly<Record<string, JobDefi
       code: 'unknown-job',
       message: `${user} runs job \`${job}\`, which no job file defines`,
       at: place === undefined ? undefined : placeFrom(place),
-      hint: near === undefined ? 'define it in a job file, or take it out of the layout' : `did you mean \`${near}\`?`,
+      hint:
+        near === undefined
+          ? 'define it in a job file, or take it out of the layout'
+          : `did you mean \`${near}\`?`,
     });
   }
   for (const [name, job] of Object.entries(jobs)) {

@@ -30,14 +30,32 @@ export const GerritConnection = z.strictObject({
   key: Path.describe('Private key file of that account (ed25519 or RSA, readable by its owner only).'),
   'host-key': z
     .union([z.string(), z.array(z.string())])
-    .describe("The server's public host key: `ssh-ed25519 AAAA...`, or `SHA256:...`. `ssh-keyscan -p 29418 HOST` shows it."),
-  name: z.string().optional().describe("Full name of the account, as Gerrit shows it. Today's results tab shows only names that end in ` CI`."),
+    .describe(
+      "The server's public host key: `ssh-ed25519 AAAA...`, or `SHA256:...`. `ssh-keyscan -p 29418 HOST` shows it.",
+    ),
+  name: z
+    .string()
+    .optional()
+    .describe(
+      "Full name of the account, as Gerrit shows it. Today's results tab shows only names that end in ` CI`.",
+    ),
   url: z.string().optional().describe("Base URL of Gerrit's web pages; `https://HOST` when left out."),
-  'git-url': z.string().optional().describe('Where projects are fetched from; `ssh://USER@HOST:PORT` when left out.'),
-  keepalive: Duration.prefault('30s').describe('Interval of SSH keepalives; three lost ones end the connection.'),
-  'silence-limit': Duration.prefault('90s').describe('A stream that answers no probe within this time is cut and opened again.'),
-  'reconcile-every': Duration.prefault('5m').describe('How often Gerrit is asked whether events were missed.'),
-  'look-back': Duration.prefault('0s').describe('On the very first start: how far back changes count as missed.'),
+  'git-url': z
+    .string()
+    .optional()
+    .describe('Where projects are fetched from; `ssh://USER@HOST:PORT` when left out.'),
+  keepalive: Duration.prefault('30s').describe(
+    'Interval of SSH keepalives; three lost ones end the connection.',
+  ),
+  'silence-limit': Duration.prefault('90s').describe(
+    'A stream that answers no probe within this time is cut and opened again.',
+  ),
+  'reconcile-every': Duration.prefault('5m').describe(
+    'How often Gerrit is asked whether events were missed.',
+  ),
+  'look-back': Duration.prefault('0s').describe(
+    'On the very first start: how far back changes count as missed.',
+  ),
 });
 export type GerritConnection = z.infer<typeof GerritConnection>;
 
@@ -52,33 +70,67 @@ export type SmtpConnection = z.infer<typeof SmtpConnection>;
 
 export const LocalNodes = z.strictObject({
   'max-parallel-jobs': z.int().min(1).default(2).describe('Builds at a time on this machine.'),
-  labels: z.array(z.string()).default(['local', 'master']).describe('Labels that jobs may ask for with `node:`.'),
-  user: z.string().optional().describe('Unprivileged user that jobs run as. Needed when Stackgate is started as root.'),
+  labels: z
+    .array(z.string())
+    .default(['local', 'master'])
+    .describe('Labels that jobs may ask for with `node:`.'),
+  user: z
+    .string()
+    .optional()
+    .describe('Unprivileged user that jobs run as. Needed when Stackgate is started as root.'),
   'allow-same-user': z
     .boolean()
     .default(false)
-    .describe("Let jobs run as Stackgate's own user. Only for machines where every patch is trusted: a patch could read the keys."),
+    .describe(
+      "Let jobs run as Stackgate's own user. Only for machines where every patch is trusted: a patch could read the keys.",
+    ),
 });
 
 export const Site = z.strictObject({
   data: Path.default('data').describe('Data directory: database, repositories, workspaces, logs.'),
-  listen: z.string().regex(/^\S*:\d+$/, 'expected HOST:PORT').default('127.0.0.1:8001').describe('Where the web server listens. Port 0 takes a free one.'),
-  url: z.string().optional().describe('Public base URL: what links in review comments begin with. `http://LISTEN/` when left out.'),
+  listen: z
+    .string()
+    .regex(/^\S*:\d+$/, 'expected HOST:PORT')
+    .default('127.0.0.1:8001')
+    .describe('Where the web server listens. Port 0 takes a free one.'),
+  url: z
+    .string()
+    .optional()
+    .describe('Public base URL: what links in review comments begin with. `http://LISTEN/` when left out.'),
   layout: Path.default('layout.yaml').describe("Zuul v2's layout file: pipelines, projects, jobs' rules."),
-  jobs: z.union([Path, z.array(Path)]).default('jobs').describe('Jenkins Job Builder files, or directories of them.'),
-  unsupported: z.enum(['error', 'ignore']).default('error').describe('What to do with builders and publishers that are not supported.'),
-  dialect: z.enum(['stackgate', 'zuul-2.6']).default('stackgate').describe("`zuul-2.6` refuses every key that Zuul 2.6 did not know."),
+  jobs: z
+    .union([Path, z.array(Path)])
+    .default('jobs')
+    .describe('Jenkins Job Builder files, or directories of them.'),
+  unsupported: z
+    .enum(['error', 'ignore'])
+    .default('error')
+    .describe('What to do with builders and publishers that are not supported.'),
+  dialect: z
+    .enum(['stackgate', 'zuul-2.6'])
+    .default('stackgate')
+    .describe('`zuul-2.6` refuses every key that Zuul 2.6 did not know.'),
   connections: z
     .record(z.string(), z.union([SmtpConnection, GerritConnection]))
     .describe('Gerrit and mail servers by name. Layouts speak of `gerrit` and `smtp`.'),
   nodes: z.strictObject({ local: LocalNodes.optional().describe('This machine as a node.') }).default({}),
   database: z
-    .strictObject({ url: z.string().describe('PostgreSQL, `postgres://...`. Left out: a database inside the process, in the data directory.') })
+    .strictObject({
+      url: z
+        .string()
+        .describe(
+          'PostgreSQL, `postgres://...`. Left out: a database inside the process, in the data directory.',
+        ),
+    })
     .optional(),
   logs: z
     .strictObject({
       keep: Duration.prefault('30d').describe('How long finished logs stay. OpenStack asks for a month.'),
-      'max-console': z.int().min(1).default(1024).describe('MiB of console a build may write before it is ended.'),
+      'max-console': z
+        .int()
+        .min(1)
+        .default(1024)
+        .describe('MiB of console a build may write before it is ended.'),
     })
     .prefault({}),
 });
@@ -94,7 +146,9 @@ export interface SiteRead {
 
 /** The first of: the file named, `$STACKGATE_CONFIG`, `./stackgate.yaml`, `/etc/stackgate/stackgate.yaml`. */
 export function siteFile(named: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(named ?? env['STACKGATE_CONFIG'] ?? firstReadable(['stackgate.yaml', '/etc/stackgate/stackgate.yaml']));
+  return resolve(
+    named ?? env['STACKGATE_CONFIG'] ?? firstReadable(['stackgate.yaml', '/etc/stackgate/stackgate.yaml']),
+  );
 }
 
 function firstReadable(candidates: readonly string[]): string {
@@ -125,7 +179,9 @@ function siteProblems(issue: z.core.$ZodIssue, value: unknown, places: Places, f
   if (issue.code === 'invalid_union') {
     const best = bestBranch(issue.errors, parentOf(value, issue.path));
     if (best !== undefined) {
-      return best.flatMap((inner) => siteProblems({ ...inner, path: [...issue.path, ...inner.path] }, value, places, file));
+      return best.flatMap((inner) =>
+        siteProblems({ ...inner, path: [...issue.path, ...inner.path] }, value, places, file),
+      );
     }
   }
   if (issue.code === 'unrecognized_keys') {
@@ -142,12 +198,23 @@ function siteProblems(issue: z.core.$ZodIssue, value: unknown, places: Places, f
     });
   }
   const name = issue.path.join('.') || 'the file';
-  return [{ severity: 'error', code: 'site-invalid', message: `${name}: ${issue.message}`, at: placeOf(value, issue.path, places) ?? { file, line: 1, column: 1 } }];
+  return [
+    {
+      severity: 'error',
+      code: 'site-invalid',
+      message: `${name}: ${issue.message}`,
+      at: placeOf(value, issue.path, places) ?? { file, line: 1, column: 1 },
+    },
+  ];
 }
 
 /** Of the shapes a value could have had: the one its `driver` names, else the one with the fewest complaints. */
-function bestBranch(branches: readonly (readonly z.core.$ZodIssue[])[], value: unknown): readonly z.core.$ZodIssue[] | undefined {
-  const wrongDriver = (issues: readonly z.core.$ZodIssue[]) => issues.some((issue) => issue.path[0] === 'driver');
+function bestBranch(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+  value: unknown,
+): readonly z.core.$ZodIssue[] | undefined {
+  const wrongDriver = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some((issue) => issue.path[0] === 'driver');
   const candidates = isObject(value) ? branches.filter((issues) => !wrongDriver(issues)) : branches;
   return (candidates.length > 0 ? candidates : branches).toSorted((a, b) => a.length - b.length)[0];
 }
@@ -155,7 +222,8 @@ function bestBranch(branches: readonly (readonly z.core.$ZodIssue[])[], value: u
 /** Keys the schema knows at a path, as far as a slip of the hand is concerned. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
   if (path.length === 0) return Object.keys(Site.shape);
-  if (path[0] === 'connections') return [...Object.keys(GerritConnection.shape), ...Object.keys(SmtpConnection.shape)];
+  if (path[0] === 'connections')
+    return [...Object.keys(GerritConnection.shape), ...Object.keys(SmtpConnection.shape)];
   if (path[0] === 'nodes') return path.length === 1 ? ['local'] : Object.keys(LocalNodes.shape);
   return ['url', 'keep', 'max-console'];
 }
