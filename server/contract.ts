@@ -1,0 +1,130 @@
+import { z } from 'zod';
+
+/**
+ * What crosses the door: requests and answers of the HTTP API. Server, command line and pages all speak these shapes; the
+ * OpenAPI document is generated from them. Times are milliseconds since the epoch, UTC.
+ */
+
+export const BuildView = z.object({
+  uuid: z.string(),
+  job: z.string(),
+  pipeline: z.string(),
+  project: z.string(),
+  /** `1234,5`; null for refs, timers and runs without a change. */
+  change: z.string().nullable(),
+  ref: z.string().nullable(),
+  voting: z.boolean(),
+  /** null while it waits or runs. */
+  result: z.string().nullable(),
+  /** One sentence about a failure. */
+  detail: z.string().nullable(),
+  state: z.enum(['waiting', 'running', 'finished', 'canceled']),
+  node: z.string().nullable(),
+  queuedAt: z.number().nullable(),
+  startedAt: z.number().nullable(),
+  finishedAt: z.number().nullable(),
+  /** Where its logs are read. */
+  url: z.string().nullable(),
+});
+export type BuildView = z.infer<typeof BuildView>;
+
+export const BuildQuery = z.object({
+  job: z.string().optional(),
+  project: z.string().optional(),
+  pipeline: z.string().optional(),
+  /** `1234` or `1234,5`. */
+  change: z.string().optional(),
+  result: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  /** `next` of the page before. */
+  cursor: z.string().optional(),
+});
+export type BuildQuery = z.infer<typeof BuildQuery>;
+
+export const BuildPage = z.object({ builds: z.array(BuildView), next: z.string().nullable() });
+export type BuildPage = z.infer<typeof BuildPage>;
+
+/** `1234,5` or `1234` (current patchset). */
+const ChangeText = z.string().regex(/^[1-9]\d*(,[1-9]\d*)?$/, 'expected NUMBER or NUMBER,PATCHSET');
+const ChangePatchset = z.string().regex(/^[1-9]\d*,[1-9]\d*$/, 'expected NUMBER,PATCHSET');
+
+export const RunRequest = z.strictObject({
+  job: z.string().min(1),
+  change: ChangeText.optional(),
+  params: z.record(z.string().regex(/^[A-Za-z_]\w*$/, 'expected a variable name'), z.string()).default({}),
+  vote: z.boolean().default(false),
+});
+export type RunRequest = z.infer<typeof RunRequest>;
+
+/** A run asked for by a person. `refused` says why; otherwise there is at most one build at a time, newest last. */
+export const RunView = z.object({
+  id: z.string(),
+  state: z.enum(['accepted', 'waiting', 'running', 'finished', 'refused']),
+  why: z.string().nullable(),
+  builds: z.array(BuildView),
+});
+export type RunView = z.infer<typeof RunView>;
+
+export const EnqueueRequest = z.strictObject({ pipeline: z.string(), project: z.string(), change: ChangePatchset });
+export type EnqueueRequest = z.infer<typeof EnqueueRequest>;
+
+export const EnqueueRefRequest = z.strictObject({
+  pipeline: z.string(),
+  project: z.string(),
+  ref: z.string(),
+  oldrev: z.string().default('0'.repeat(40)),
+  newrev: z.string().default('0'.repeat(40)),
+});
+export type EnqueueRefRequest = z.infer<typeof EnqueueRefRequest>;
+
+export const DequeueRequest = z.strictObject({
+  pipeline: z.string(),
+  project: z.string(),
+  change: ChangePatchset.optional(),
+  ref: z.string().optional(),
+});
+export type DequeueRequest = z.infer<typeof DequeueRequest>;
+
+export const PromoteRequest = z.strictObject({ pipeline: z.string(), changes: z.array(ChangePatchset).min(1) });
+export type PromoteRequest = z.infer<typeof PromoteRequest>;
+
+/** What was asked is written down; `id` finds what became of it in the ledger. */
+export const Accepted = z.object({ id: z.string(), note: z.string().nullable() });
+export type Accepted = z.infer<typeof Accepted>;
+
+/** One entry of the ledger. */
+export const EventView = z.object({
+  seq: z.number(),
+  at: z.number(),
+  kind: z.string(),
+  /** Of Gerrit's events: `patchset-created`, ... */
+  type: z.string().nullable(),
+  via: z.string().nullable(),
+  project: z.string().nullable(),
+  change: z.string().nullable(),
+  by: z.string().nullable(),
+  /** What became of it; null while it waits. */
+  note: z.string().nullable(),
+});
+export type EventView = z.infer<typeof EventView>;
+
+export const EventPage = z.object({ events: z.array(EventView), next: z.string().nullable() });
+export type EventPage = z.infer<typeof EventPage>;
+
+/** RFC 9457. `code` is a Fault's or Problem's. */
+export const ProblemView = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  code: z.string(),
+  hint: z.string().nullable(),
+});
+export type ProblemView = z.infer<typeof ProblemView>;
+
+export const HealthView = z.object({
+  ready: z.boolean(),
+  version: z.string(),
+  parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
+});
+export type HealthView = z.infer<typeof HealthView>;
