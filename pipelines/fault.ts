@@ -1,3 +1,5 @@
+import { StopReason } from './action.ts';
+
 /**
  * A broken world: Gerrit is away, the disk is full, a host key is wrong. Mistakes of users are `Problem`s and
  * expected outcomes are named values; only what nobody could foresee at this place is thrown, and always as a Fault.
@@ -49,6 +51,22 @@ export function asFault(caught: unknown): Fault {
   if (caught instanceof Fault) return caught;
   const message = caught instanceof Error ? caught.message : String(caught);
   return new Fault('bug', message, { cause: caught });
+}
+
+/** Why a signal aborts: the action is cancelled for `reason`, or (without one) the process ends. */
+export function stopped(reason?: StopReason): Fault {
+  return reason === undefined
+    ? new Fault('stopped', 'the process ends', { retry: true })
+    : new Fault('stopped', `cancelled: ${reason}`, { cause: { stop: reason } });
+}
+
+/** Why the action behind `signal` is cancelled. Undefined: it is not, whether the signal aborted or not. */
+export function stopReason(signal: AbortSignal): StopReason | undefined {
+  const why: unknown = signal.reason;
+  if (!(why instanceof Fault) || why.code !== 'stopped') return undefined;
+  const { cause } = why;
+  if (typeof cause !== 'object' || cause === null || !('stop' in cause)) return undefined;
+  return StopReason.safeParse(cause.stop).data;
 }
 
 /** Wait before attempt `n` (1-based), in ms: exponential from `first` to `most`, spread by `jitter` in [0, 1). */

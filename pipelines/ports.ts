@@ -55,9 +55,19 @@ export interface Turn {
   readonly used: readonly { readonly seq: number; readonly note: string }[];
   readonly world: WorldPatch;
   readonly actions: readonly Action[];
-  /** Finished builds, items and reports for the history (server pages, time estimates). */
+  /**
+   * Finished builds, items and reports for the history (server pages, time estimates): tables `build`, `item`, `report`. What
+   * is found by comes from these fields of the value, where they are strings: `uuid`, `job`, `pipeline`, `project`, `change`
+   * (`1234,5`), `result`; `at` or `finishedAt` (ms) gives the order. Written again under the same key, the later one stays.
+   */
   readonly history: readonly Row[];
 }
+
+/** What a hand must do with an action that reached it: run it, run it only to undo it, or nothing. */
+export type Begin =
+  | { readonly kind: 'go' }
+  | { readonly kind: 'stop'; readonly reason: StopReason }
+  | { readonly kind: 'done' };
 
 /**
  * Facts, world and outbox: the one truth. Called by every role.
@@ -68,17 +78,31 @@ export interface Turn {
 export interface Store extends AsyncDisposable {
   /** Appends facts in one transaction and wakes the leader. Answers how many were new. */
   file(facts: readonly Filed[]): Promise<number>;
-  /** Files the answer to an action and marks it done, in one transaction. False: it had an answer already. */
-  answer(action: string, filed: Filed): Promise<boolean>;
+  /**
+   * Written before a hand touches the world for an action. From then on a cancel does not end the action by itself: whoever
+   * began it must undo it and answer, in this life or the next (`stop`).
+   */
+  begin(action: string): Promise<Begin>;
+  /**
+   * Files the answer to an action and marks it done, in one transaction; actions without an answer fact (release, mail) pass
+   * none. The late answer of a cancelled action is filed too. False: it had an answer already.
+   */
+  answer(action: string, filed?: Filed): Promise<boolean>;
   /** Unused facts in order, at most `limit`. */
   unused(limit: number): Promise<JournalEntry[]>;
   /** Resolves when facts were filed since the last call, or at the deadline, or when `signal` aborts. */
   filed(deadline: number, signal: AbortSignal): Promise<void>;
   /** Every row of the world. */
   world(): Promise<Row[]>;
+  /**
+   * Writes a turn, or nothing of it. A `cancel` takes effect here: a target that nobody began is done, one that somebody
+   * began is marked, and the cancel itself is done; what is left to the queue is only to say it aloud.
+   */
   commit(turn: Turn): Promise<void>;
   /** Actions that have no answer yet, oldest first: what a restarted process must (again) put into the work queues. */
   undone(kinds?: readonly ActionKind[]): Promise<Action[]>;
+  /** Begun, cancelled and not answered yet: whoever runs them may have missed the broadcast. */
+  cancelled(): Promise<{ readonly target: string; readonly reason: StopReason }[]>;
   /** True when the action has its answer, or was cancelled and never begun. */
   isDone(action: string): Promise<boolean>;
   /** Becomes leader: blocks until leadership is ours or `signal` aborts; answers the new epoch. Lost with the session. */
@@ -89,6 +113,61 @@ export interface Store extends AsyncDisposable {
   /** Configurations by digest. */
   config(digest: string): Promise<SiteConfig | undefined>;
   saveConfig(config: SiteConfig): Promise<void>;
+}
+
+/** One line of the ledger: what arrived, and what became of it. */
+export interface LedgerEntry {
+  readonly seq: number;
+  readonly key: string;
+  readonly fact: Fact;
+  readonly raw?: string;
+  /** ms */
+  readonly filedAt: number;
+  /** Undefined: the kernel has not taken it yet. */
+  readonly usedAt?: number;
+  /** A fact the kernel could not digest was set aside; its note says so and why. */
+  readonly aside: boolean;
+  readonly note?: string;
+}
+
+/** Reads of the one truth for people: never needed to run, may lag by a turn. All newest first. */
+export interface History {
+  /** `since` in ms, `before` a seq to page by, `type` the Gerrit event type. */
+  ledger(query: {
+    readonly since?: number;
+    readonly before?: number;
+    readonly kind?: string;
+    readonly type?: string;
+    readonly limit: number;
+  }): Promise<LedgerEntry[]>;
+  /** Nothing was missed when `filed` = `used` + `aside` + `waiting` and `aside` = 0. */
+  tally(since: number): Promise<{ filed: number; used: number; aside: number; waiting: number }>;
+  builds(query: HistoryQuery): Promise<HistoryRow[]>;
+  /** By uuid, or by the beginning of one that only one build has. */
+  build(
+    uuid: string,
+  ): Promise<
+    { kind: 'found'; row: HistoryRow } | { kind: 'absent' } | { kind: 'ambiguous'; uuids: readonly string[] }
+  >;
+  items(query: HistoryQuery): Promise<HistoryRow[]>;
+  reports(query: HistoryQuery): Promise<HistoryRow[]>;
+}
+
+export interface HistoryRow extends Row {
+  /** When it finished, ms. */
+  readonly at: number;
+}
+
+export interface HistoryQuery {
+  readonly limit: number;
+  /** Only rows that finished before this, ms. */
+  readonly before?: number;
+  readonly job?: string;
+  readonly pipeline?: string;
+  readonly project?: string;
+  /** `1234` or `1234,5`. */
+  readonly change?: string;
+  readonly result?: string;
 }
 
 /** Everything a validated configuration says, stored under its digest (sha256 of its sources). */
@@ -110,7 +189,11 @@ export interface SiteConfig {
  */
 export interface WorkQueue extends AsyncDisposable {
   push(action: Action): Promise<void>;
-  /** Starts consuming one kind. `signal` of the handler aborts when the consumer closes or the action is cancelled here. */
+  /**
+   * Starts consuming one kind. `signal` of the handler aborts when the consumer closes or the action is cancelled here; its
+   * reason is a Fault `stopped`, and `stopReason` (fault.ts) tells the two apart: a cancelled action is undone and answered,
+   * one whose process ends is only let go.
+   */
   consume<K extends ActionKind>(
     kind: K,
     handler: (action: ActionOf<K>, signal: AbortSignal) => Promise<void>,
