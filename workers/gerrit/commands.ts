@@ -1,0 +1,251 @@
+import type { Duplex } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
+import { Fault } from '../../pipelines/fault.ts';
+import type { GerritSettings } from './settings.ts';
+import { connectSsh, type LoginGuard, type SshSession } from './ssh.ts';
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ExecOptions {
+  readonly signal: AbortSignal;
+  readonly stdin?: string;
+  /** ms; the connection's default otherwise. */
+  readonly deadline?: number;
+  /** True for commands that change nothing: after a cut connection they are sent once more. */
+  readonly repeatable?: boolean;
+}
+
+/**
+ * Commands on one pooled connection that is opened when needed and opened again when lost.
+ *
+ * `exec` may overlap; a few run at once, the rest wait in line. It throws a Fault when no exit status came back: then
+ * nobody knows whether the command took effect. A command that met its deadline retires its connection: others in flight
+ * may finish on it, new ones get a fresh one.
+ */
+export interface Commands extends AsyncDisposable {
+  exec(command: string, options: ExecOptions): Promise<CommandResult>;
+  /** A raw channel, for git. */
+  channel(command: string, env: Readonly<Record<string, string>>): Promise<Duplex>;
+  /** What Gerrit says to somebody who opens a shell: `Hi NAME, you have successfully connected over SSH.` */
+  greeting(signal: AbortSignal): Promise<string>;
+}
+
+const MAX_STDOUT = 64 * 1024 * 1024;
+const MAX_STDERR = 256 * 1024;
+
+/** One connection and who uses it. A retired one takes no new command and ends with its last. */
+interface Pooled {
+  readonly opening: Promise<SshSession>;
+  running: number;
+  retired: boolean;
+}
+
+export function openCommands(settings: GerritSettings, guard: LoginGuard): Commands {
+  const closing = new AbortController();
+  const pool = new Set<Pooled>();
+  const line: (() => void)[] = [];
+  let busy = 0;
+  let current: Pooled | undefined;
+
+  function connection(): Pooled {
+    if (closing.signal.aborted) throw new Fault('stopped', 'the connection is closed');
+    if (current !== undefined && !current.retired) return current;
+    const made: Pooled = { opening: connectSsh(settings, guard, closing.signal), running: 0, retired: false };
+    pool.add(made);
+    current = made;
+    void watch(made);
+    return made;
+  }
+
+  async function watch(made: Pooled): Promise<void> {
+    try {
+      await (await made.opening).ended;
+    } catch {
+      // Whoever asked for this connection hears why it did not open.
+    }
+    made.retired = true;
+    pool.delete(made);
+  }
+
+  async function once(command: string, options: ExecOptions, progress: Progress): Promise<CommandResult> {
+    const used = connection();
+    used.running += 1;
+    const deadline = options.deadline ?? settings.commandDeadline;
+    const open = async () => (await used.opening).open(command);
+    try {
+      return await converse(open, command, { ...options, deadline }, progress);
+    } catch (caught) {
+      if (caught instanceof Fault && caught.code === 'deadline') used.retired = true;
+      throw caught;
+    } finally {
+      used.running -= 1;
+      if (used.retired && used.running === 0)
+        void used.opening.then((opened) => opened.destroy()).catch(() => undefined);
+    }
+  }
+
+  async function exec(command: string, options: ExecOptions): Promise<CommandResult> {
+    await turn(options.signal);
+    const progress: Progress = { sent: false };
+    try {
+      return await once(command, options, progress);
+    } catch (caught) {
+      const lost = caught instanceof Fault && caught.code === 'gerrit-away';
+      const harmless = options.repeatable === true || !progress.sent;
+      if (!lost || !harmless || options.signal.aborted) throw caught;
+      return await once(command, options, progress);
+    } finally {
+      const next = line.shift();
+      if (next === undefined) busy -= 1;
+      else next();
+    }
+  }
+
+  /** Waits in line; the place of one who leaves passes on to the next. */
+  async function turn(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw new Fault('stopped', 'the command was called off');
+    if (busy < settings.commandConcurrency) {
+      busy += 1;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        const place = line.indexOf(go);
+        if (place < 0) return;
+        line.splice(place, 1);
+        reject(new Fault('stopped', 'the command was called off'));
+      };
+      const go = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      line.push(go);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  return {
+    exec,
+    channel: async (command, env) => (await connection().opening).open(command, env),
+    async greeting(signal) {
+      const used = connection();
+      const open = async () => (await used.opening).shell();
+      const options = { signal, deadline: settings.commandDeadline };
+      const { stdout, stderr } = await converse(open, 'shell', options, { sent: false });
+      return stderr + stdout;
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await Promise.allSettled(
+        [...pool].map(async (used) => {
+          const opened = await used.opening;
+          if (used.running > 0) opened.destroy();
+          else await opened[Symbol.asyncDispose]();
+        }),
+      );
+    },
+  };
+}
+
+interface Progress {
+  /** True once Gerrit may have begun to run the command. */
+  sent: boolean;
+}
+
+/** Runs one channel from opening to exit status, with caps, deadline and signal. */
+async function converse(
+  open: () => Promise<ClientChannel>,
+  command: string,
+  options: ExecOptions & { readonly deadline: number },
+  progress: Progress,
+): Promise<CommandResult> {
+  const name = command.split(' ', 2).join(' ');
+  let interrupt: (fault: Fault) => void = () => undefined;
+  const interrupted = new Promise<never>((_, reject) => {
+    interrupt = reject;
+  });
+  interrupted.catch(() => undefined);
+  const onAbort = () => interrupt(new Fault('stopped', `${name} was called off`));
+  const late = () =>
+    interrupt(new Fault('deadline', `${name} did not answer within ${options.deadline} ms`, { retry: true }));
+  if (options.signal.aborted) onAbort();
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(late, options.deadline);
+  const opening = open();
+  try {
+    const channel = await Promise.race([opening, interrupted]);
+    progress.sent = true;
+    return await Promise.race([collect(channel, name, options.stdin ?? ''), interrupted]);
+  } catch (caught) {
+    void closeOnceOpen(opening);
+    throw caught;
+  } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function closeOnceOpen(opening: Promise<ClientChannel>): Promise<void> {
+  try {
+    (await opening).close();
+  } catch {
+    // It never opened, or its connection is gone already.
+  }
+}
+
+function collect(channel: ClientChannel, name: string, stdin: string): Promise<CommandResult> {
+  return new Promise<CommandResult>((resolve, reject) => {
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    let out = 0;
+    let err = 0;
+    let code: number | undefined;
+    channel.on('data', (chunk: Buffer) => {
+      out += chunk.length;
+      if (out <= MAX_STDOUT) stdout.push(chunk);
+      else reject(new Fault('gerrit-protocol', `${name} answered more than ${MAX_STDOUT} bytes`));
+    });
+    channel.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.length;
+      if (err <= MAX_STDERR) stderr.push(chunk);
+    });
+    channel.on('exit', (status: number | null) => {
+      code = status ?? 255;
+    });
+    channel.on('error', () => undefined);
+    channel.on('close', () => {
+      if (code !== undefined) resolve({ code, stdout: text(stdout), stderr: text(stderr) });
+      else
+        reject(new Fault('gerrit-away', `the connection was cut before ${name} answered`, { retry: true }));
+    });
+    channel.end(stdin);
+  });
+}
+
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A command that failed, as a Fault. */
+export function commandFault(name: string, result: CommandResult): Fault {
+  const said = printable(result.stderr.trim() || result.stdout.trim() || `exit status ${result.code}`).slice(
+    0,
+    500,
+  );
+  if (/\bnot permitted\b/.test(said))
+    return new Fault('gerrit-permission', `${name}: ${said}`, {
+      hint: 'Ask the Gerrit administrators for the missing right (stream-events needs the global capability Stream Events).',
+    });
+  if (/internal server error|timed? ?out|lock failure|LOCK_FAILURE/i.test(said))
+    return new Fault('gerrit-away', `${name}: ${said}`, { retry: true });
+  return new Fault('gerrit-refused', `${name}: ${said}`);
+}
+
+function printable(said: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is replaced
+  return said.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, ' ');
+}
