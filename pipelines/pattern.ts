@@ -1,0 +1,115 @@
+import { Fault } from './fault.ts';
+import { type Bound, backtracking, looksAround, stepsFor } from './pattern/cost.ts';
+import { needed, prefix, startsAtStart } from './pattern/literals.ts';
+import { type Node, parsePattern } from './pattern/parse.ts';
+import { compileProgram, type Program, programSize, runProgram } from './pattern/program.ts';
+import { toV8 } from './pattern/v8.ts';
+
+/**
+ * The patterns of layouts: Python's syntax and meaning, safe on text from strangers.
+ *
+ * Three ways to an answer, the cheapest first. (1) A text that lacks a literal part of the pattern cannot match. (2) Where
+ * the worst case of backtracking for this pattern and a text of this length is proven small, V8's own engine answers.
+ * (3) Everything else runs on a matcher whose work is linear in the text (pattern/program.ts). So a comment of many
+ * blanks costs the recheck pattern of half the world's layouts microseconds instead of seconds.
+ */
+
+/** What a pattern is matched against; comments are long, and anybody may write one. */
+export type PatternUse = 'comment' | 'branch' | 'ref' | 'files' | 'name' | 'person';
+
+/** Steps V8 may take in the worst case: about a millisecond. */
+const STEPS = 200_000;
+
+/** With repeats written out. The longest of 2,593 real patterns needs 626. */
+const MOST_INSTRUCTIONS = 10_000;
+
+/** Layouts of 20,000 patterns are not known; a process that reloads for years shall not grow. */
+const MOST_CACHED = 20_000;
+
+interface Way {
+  readonly anchored: boolean;
+  /** What V8 may cost; undefined: no promise, so it is never asked. */
+  readonly cost: Bound | undefined;
+  v8: RegExp | undefined;
+}
+
+interface Compiled {
+  readonly tree: Node;
+  /** Made when first needed: most patterns never leave V8. */
+  program: Program | undefined;
+  readonly needs: readonly string[] | undefined;
+  readonly prefix: string;
+  readonly match: Way;
+  readonly search: Way;
+}
+
+const cache = new Map<string, Compiled | string>();
+
+/** Python's `re.match(pattern, subject)`: anchored at the start, not at the end. */
+export function match(pattern: string, subject: string): boolean {
+  const compiled = use(pattern);
+  if (!subject.startsWith(compiled.prefix)) return false;
+  return ask(compiled, compiled.match, subject);
+}
+
+/** Python's `re.search(pattern, subject)`: anywhere. */
+export function search(pattern: string, subject: string): boolean {
+  const compiled = use(pattern);
+  return ask(compiled, compiled.search, subject);
+}
+
+/** Why a pattern cannot stand in a layout, in one sentence; undefined: it can. */
+export function checkPattern(pattern: string, usedFor: PatternUse): string | undefined {
+  const compiled = compile(pattern);
+  if (typeof compiled === 'string') return compiled;
+  if (usedFor === 'comment' && looksAround(compiled.tree)) {
+    return 'look-around is not allowed on comments, which anybody may write: its cost grows with the square of the length';
+  }
+  return undefined;
+}
+
+function ask(compiled: Compiled, way: Way, subject: string): boolean {
+  const { needs } = compiled;
+  if (needs !== undefined) {
+    const lower = subject.toLowerCase();
+    if (!needs.some((text) => lower.includes(text))) return false;
+  }
+  if (stepsFor(way.cost, subject.length) <= STEPS) {
+    way.v8 ??= new RegExp(way.anchored ? `^(?:${toV8(compiled.tree)})` : toV8(compiled.tree), 'u');
+    return way.v8.test(subject);
+  }
+  compiled.program ??= compileProgram(compiled.tree);
+  return runProgram(compiled.program, subject, way.anchored);
+}
+
+function use(pattern: string): Compiled {
+  const compiled = compile(pattern);
+  if (typeof compiled === 'string') throw new Fault('bug', `a pattern that was refused is used: ${compiled}`);
+  return compiled;
+}
+
+function compile(pattern: string): Compiled | string {
+  const known = cache.get(pattern);
+  if (known !== undefined) return known;
+  if (cache.size >= MOST_CACHED) cache.clear();
+  const compiled = compileAfresh(pattern);
+  cache.set(pattern, compiled);
+  return compiled;
+}
+
+function compileAfresh(pattern: string): Compiled | string {
+  const parsed = parsePattern(pattern);
+  if ('error' in parsed) return parsed.error;
+  const { tree } = parsed;
+  if (programSize(tree) > MOST_INSTRUCTIONS)
+    return 'the pattern is too large when its repeats are written out';
+  const way = (anchored: boolean): Way => ({ anchored, cost: backtracking(tree, anchored), v8: undefined });
+  return {
+    tree,
+    program: undefined,
+    needs: needed(tree),
+    prefix: prefix(tree),
+    match: way(true),
+    search: way(startsAtStart(tree)),
+  };
+}
