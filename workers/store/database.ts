@@ -54,6 +54,25 @@ export class Mutex {
   }
 }
 
+/** `work`, or the signal's reason; what came too late is handed to `undo`. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, undo: (late: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      void work.then(undo, () => undefined);
+      reject(signal.reason instanceof Error ? signal.reason : new Fault('stopped', 'aborted'));
+    };
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener('abort', abort, { once: true });
+    work
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+      .catch(() => undefined);
+  });
+}
+
 /** Errors of a server that is away or a disk that is full, as Faults; everything else as it came. */
 export function databaseFault(caught: unknown): unknown {
   if (caught instanceof Fault || !(caught instanceof Error)) return caught;

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { Fault } from '../../pipelines/fault.ts';
-import { type Database, databaseFault, type Hold, Mutex, type Sql } from './database.ts';
+import { type Database, databaseFault, type Hold, Mutex, type Sql, unlessAborted } from './database.ts';
 import { lockDirectory } from './lock.ts';
 
 /**
@@ -242,23 +242,4 @@ export class PgliteDatabase implements Database {
       throw databaseFault(caught);
     }
   }
-}
-
-/** `work`, or the signal's reason; what came too late is handed to `undo`. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, undo: (late: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      void work.then(undo, () => undefined);
-      reject(signal.reason instanceof Error ? signal.reason : new Fault('stopped', 'aborted'));
-    };
-    if (signal.aborted) {
-      abort();
-      return;
-    }
-    signal.addEventListener('abort', abort, { once: true });
-    work
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
-      .catch(() => undefined);
-  });
 }
