@@ -348,10 +348,14 @@ export interface ShellExit {
   /** The step that ended it, from 0. */
   readonly step: number;
   readonly signal: string | null;
-  /** Why the supervisor ended it, when it did. */
-  readonly stopped: 'timeout' | 'cancel' | null;
+  /** Why the supervisor ended it, when it did; `output`: it wrote more than it may. */
+  readonly stopped: 'timeout' | 'cancel' | 'output' | null;
   readonly startedAt: number;
   readonly finishedAt: number;
+  /** The disk of the workspace or of the output was full when the build ended. */
+  readonly diskFull?: boolean;
+  /** Bytes of output (at least) that came after the limit and are nowhere. */
+  readonly dropped?: number;
 }
 
 export interface CollectedFile {
