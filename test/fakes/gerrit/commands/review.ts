@@ -1,0 +1,190 @@
+import { CommandFailure, die, parseArguments } from '../argv.ts';
+import type { Change, PatchSet } from '../model.ts';
+import { current } from '../model.ts';
+import { abandonChange, restoreChange } from '../ops/edit.ts';
+import { postReview, ReviewInput } from '../ops/review.ts';
+import { submitChange } from '../ops/submit.ts';
+import { Refusal, type Site } from '../site.ts';
+import { type Context, type Run, readAll } from './context.ts';
+
+const OPTIONS = [
+  { names: ['--project', '-p'], operand: true },
+  { names: ['--branch', '-b'], operand: true },
+  { names: ['--message', '-m'], operand: true },
+  { names: ['--notify', '-n'], operand: true },
+  { names: ['--abandon'], operand: false },
+  { names: ['--restore'], operand: false },
+  { names: ['--rebase'], operand: false },
+  { names: ['--move'], operand: true },
+  { names: ['--submit', '-s'], operand: false },
+  { names: ['--json', '-j'], operand: false },
+  { names: ['--tag', '-t'], operand: true },
+  { names: ['--label', '-l'], operand: true },
+] as const;
+
+/** Pairs that exclude each other, in the order Gerrit checks them. */
+const EXCLUSIVE = [
+  ['abandon', 'restore', 'actions'],
+  ['abandon', 'submit', 'actions'],
+  ['abandon', 'rebase', 'actions'],
+  ['abandon', 'move', 'actions'],
+  ['json', 'restore', 'actions'],
+  ['json', 'submit', 'actions'],
+  ['json', 'abandon', 'actions'],
+  ['json', 'message', ''],
+  ['json', 'rebase', 'actions'],
+  ['json', 'move', 'actions'],
+  ['json', 'tag', 'actions'],
+  ['rebase', 'submit', 'actions'],
+] as const;
+
+interface Target {
+  readonly change: Change;
+  readonly patchset: PatchSet;
+}
+
+/** `1234,5` or the first digits of a commit, within project and branch when those are given. */
+function findTarget(
+  site: Site,
+  token: string,
+  project: string | undefined,
+  branch: string | undefined,
+): Target {
+  const fits = (change: Change) =>
+    (project === undefined || change.project === project) &&
+    (branch === undefined || change.branch === branch.replace(/^refs\/heads\//, ''));
+  const pair = /^([1-9]\d*),([1-9]\d*)$/.exec(token);
+  if (pair !== null) {
+    const change = site.state.changes.get(Number(pair[1]));
+    const patchset = change?.patchsets.find((p) => p.number === Number(pair[2]));
+    if (change === undefined || patchset === undefined) throw die(`"${token}" no such patch set`);
+    if (!fits(change)) {
+      throw die(
+        change.project === project || project === undefined
+          ? `change ${change.number} not in branch ${branch ?? ''}`
+          : `change ${change.number} not in project ${project}`,
+      );
+    }
+    return { change, patchset };
+  }
+  if (!/^[0-9a-fA-F]{4,40}$/.test(token)) throw die(`"${token}" is not a valid patch set`);
+  const found = [...site.state.changes.values()]
+    .filter(fits)
+    .flatMap((change) => change.patchsets.map((patchset) => ({ change, patchset })))
+    .filter(({ patchset }) => patchset.revision.startsWith(token.toLowerCase()));
+  const [only, second] = found;
+  if (only === undefined) throw die(`"${token}" no such patch set`);
+  if (second !== undefined) throw die(`"${token}" matches multiple patch sets`);
+  return only;
+}
+
+/** `Name=1`, `Name+1`, `Name-1`. */
+function parseLabel(token: string): [string, number] {
+  const match = /^([A-Za-z0-9-]+?)(?:=([+-]?\d+)|([+-]\d+))$/.exec(token);
+  if (match === null) throw die(`"${token}" is not a valid value for "--label (-l)"`);
+  return [match[1] ?? '', Number(match[2] ?? match[3])];
+}
+
+function parseVote(option: string, value: string): number {
+  if (!/^[+-]?\d+$/.test(value)) throw die(`"${value}" is not a valid value for "${option}"`);
+  return Number(value);
+}
+
+/** Applies the knob for reviews around `post`. */
+async function posted(context: Context, post: () => void | Promise<void>): Promise<void> {
+  const fault = context.site.faults.review;
+  if (fault === undefined || fault.times <= 0) return post();
+  fault.times--;
+  if (fault.kind === 'refused') throw new Refusal(409, fault.text ?? 'internal server error');
+  if (fault.kind === 'lost-after') await post();
+  context.cut();
+  // The connection is gone: nothing more is to be said on it, whatever this answers.
+  throw new CommandFailure(1, '');
+}
+
+async function readJson(context: Context): Promise<ReviewInput> {
+  const parsed = ReviewInput.safeParse(parseJson(await readAll(context)));
+  if (parsed.success) return parsed.data;
+  context.channel.stderr.write(`error: ${parsed.error.issues[0]?.message ?? 'not a ReviewInput'}\n\n`);
+  throw die('internal error while reading review input');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+export const review: Run = async (context, args) => {
+  const { site, account, channel } = context;
+  const labels = [...site.state.projects.values()].flatMap((p) => p.labels.map((l) => l.name));
+  const labelOptions = [...new Set(labels)].map((name) => ({
+    label: name,
+    names: [`--${name.toLowerCase()}`] as const,
+    operand: true,
+  }));
+  const given = parseArguments(args, [...OPTIONS, ...labelOptions]);
+  for (const [one, other, what] of EXCLUSIVE) {
+    if (given.has(`--${one}`) && given.has(`--${other}`)) {
+      throw die(`${one} and ${other}${what === '' ? '' : ` ${what}`} are mutually exclusive`);
+    }
+  }
+  if (given.rest.length === 0) throw die('Argument "{COMMIT | CHANGE,PATCHSET}" is required');
+  const project = given.value('--project');
+  if (project !== undefined && !site.state.projects.has(project)) {
+    throw die(`project '${project}' not found`);
+  }
+  const targets = given.rest.map((token) => findTarget(site, token, project, given.value('--branch')));
+  const json = given.has('--json') ? await readJson(context) : undefined;
+
+  const votes: Record<string, number> = {};
+  for (const { label, names } of labelOptions) {
+    const value = given.value(names[0]);
+    if (value !== undefined) votes[label] = parseVote(names[0], value);
+  }
+  for (const token of given.values('--label')) {
+    const [name, value] = parseLabel(token);
+    votes[name] = value;
+  }
+  const message = given.value('--message');
+  const moves = given.has('--abandon') || given.has('--restore');
+  const input: ReviewInput = json ?? {
+    message: moves ? null : message,
+    tag: given.value('--tag'),
+    labels: votes,
+  };
+
+  let failed = false;
+  for (const { change, patchset } of targets) {
+    try {
+      await posted(context, async () => {
+        if (given.has('--restore'))
+          await serial(site, () => restoreChange(site, account, change.number, message));
+        await serial(site, () => postReview(site, account, change.number, patchset.number, input));
+        if (given.has('--abandon'))
+          await serial(site, () => abandonChange(site, account, change.number, message));
+        if (given.has('--submit')) {
+          if (patchset.number !== current(change).number) {
+            throw new Refusal(409, `revision ${patchset.revision} is not current revision`);
+          }
+          await submitChange(site, account, change.number);
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      failed = true;
+      // Without --json the command wraps the refusal once more before it prints it.
+      channel.stderr.write(`error: ${json === undefined ? 'fatal: ' : ''}${error.message}\n\n`);
+    }
+  }
+  if (failed) throw die('one or more reviews failed; review output above');
+  return 0;
+};
+
+async function serial(site: Site, work: () => void): Promise<void> {
+  return site.exclusive(async () => {
+    work();
+  });
+}

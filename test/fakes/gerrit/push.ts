@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { current } from './model.ts';
+import { type UploadOptions, uploadForReview } from './ops/upload.ts';
+import { Refusal, type Site } from './site.ts';
+
+/** The fast path of `git push HEAD:refs/for/<branch>`: the commit is made in the server's repository, all else is the same. */
+
+export interface PushSpec extends UploadOptions {
+  /** Path to new content; `null` removes. Default: one new file, so that changes never conflict. */
+  readonly files?: Readonly<Record<string, string | null>>;
+  /** Commit message; a Change-Id line is added when it has none. */
+  readonly commitMessage?: string;
+  readonly branch?: string;
+  /** Who pushes, by username. Default: admin. */
+  readonly user?: string;
+  /** Change-Id of the commit. Default: a new one. */
+  readonly changeId?: string;
+  /** Makes a new patch set of this change by amending its current one. */
+  readonly change?: number;
+  /** Sits on the current patch set of this change. */
+  readonly parentChange?: number;
+  /** Sits on this commit. */
+  readonly parent?: string;
+  /** With `change`: moves it onto the tip of the branch, or onto `parentChange`. */
+  readonly rebase?: boolean;
+}
+
+export interface Pushed {
+  readonly number: number;
+  readonly patchset: number;
+  readonly revision: string;
+  readonly changeId: string;
+  readonly ref: string;
+}
+
+export function newChangeId(): string {
+  return `I${randomBytes(20).toString('hex')}`;
+}
+
+/** Adds the Change-Id as the commit-msg hook does: into the last paragraph when that is a footer, else as one of its own. */
+export function withChangeId(message: string, id: string): string {
+  const text = message.trimEnd();
+  if (/^Change-Id: I[0-9a-f]{40}$/m.test(text)) return `${text}\n`;
+  const last = text.split(/\n\s*\n/);
+  const isFooter = last.length > 1 && (last.at(-1) ?? '').split('\n').every((l) => /^[\w-]+: \S/.test(l));
+  return `${text}${isFooter ? '\n' : '\n\n'}Change-Id: ${id}\n`;
+}
+
+export async function pushChange(site: Site, project: string, spec: PushSpec): Promise<Pushed> {
+  return site.exclusive(async () => {
+    const account = site.account(spec.user ?? 'admin');
+    const amended = spec.change === undefined ? undefined : site.change(spec.change);
+    const branch = spec.branch ?? amended?.branch ?? site.state.projects.get(project)?.head ?? 'master';
+    const repo = site.repo(project);
+    const onto = await parentOf(site, project, branch, spec);
+    const before = amended === undefined ? undefined : current(amended);
+    const moved = spec.rebase === true || spec.parentChange !== undefined || spec.parent !== undefined;
+    const parent = before === undefined || moved ? onto : before.parents[0];
+    if (parent === undefined) throw new Refusal(409, `branch ${branch} not found`);
+
+    const id = amended?.id ?? spec.changeId ?? newChangeId();
+    const number = (before?.number ?? 0) + 1;
+    const usual =
+      before === undefined ? { [`${id}.txt`]: `${id}\n` } : { [`${id}.txt`]: `${id} ${number}\n` };
+    const files = spec.files ?? (moved && before !== undefined ? {} : usual);
+    let base = before === undefined ? (await repo.commit(parent)).tree : before.tree;
+    if (before !== undefined && moved) {
+      const replayed = await repo.replay(before.revision, parent);
+      if (replayed === undefined) throw new Refusal(409, 'The change could not be rebased due to a conflict');
+      base = replayed;
+    }
+    const tree = await repo.edit(base, files);
+    const person = { name: account.name, email: account.email };
+    const message = withChangeId(spec.commitMessage ?? before?.message ?? `Change of ${id.slice(0, 9)}`, id);
+    const sha = repo.create(
+      { tree, parents: [parent], author: before?.author ?? person, committer: person, message },
+      site.now(),
+    );
+    const [uploaded] = await uploadForReview(site, account, project, branch, sha, spec, [sha]);
+    if (uploaded === undefined) throw new Refusal(409, 'no new changes');
+    const { change, patchset } = uploaded;
+    return {
+      number: change.number,
+      patchset: patchset.number,
+      revision: sha,
+      changeId: change.id,
+      ref: patchset.ref,
+    };
+  });
+}
+
+async function parentOf(
+  site: Site,
+  project: string,
+  branch: string,
+  spec: PushSpec,
+): Promise<string | undefined> {
+  if (spec.parent !== undefined) return spec.parent;
+  if (spec.parentChange !== undefined) return current(site.change(spec.parentChange)).revision;
+  return site.repo(project).resolve(`refs/heads/${branch}`);
+}

@@ -1,0 +1,217 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
+import { runCommand } from './commands/table.ts';
+import { isKeyOf, type KeyPair } from './keys.ts';
+import type { Account } from './model.ts';
+import type { Site } from './site.ts';
+
+/** The SSH door: logins by public key, exec to commands, the banner to shells; and the knobs that act on connections. */
+
+interface Live {
+  readonly socket: Socket;
+  client: Connection | undefined;
+  streaming: boolean;
+  frozen: boolean;
+}
+
+export interface Door {
+  readonly port: number;
+  /** Connections that are open, logged in or not. */
+  readonly connections: () => number;
+  /** Ends connections at once: `rst` by a TCP reset, `fin` by an orderly end of TCP without a word of SSH. */
+  cut(which: 'streams' | 'all', how: 'rst' | 'fin'): void;
+  /** Half-open: the connections stay up and nothing is read or answered any more; new ones get the same. */
+  freeze(which: 'streams' | 'all'): void;
+  /** What was kept while frozen goes out, in order. */
+  thaw(): void;
+  /** The server asks every client for new keys, as Gerrit does once an hour. */
+  rekey(): void;
+  close(): Promise<void>;
+}
+
+export interface DoorOptions {
+  readonly port: number;
+  readonly hostKey: KeyPair;
+}
+
+export async function openDoor(site: Site, options: DoorOptions): Promise<Door> {
+  const lives = new Set<Live>();
+  const byPort = new Map<number, Live>();
+  let frozenDoor = false;
+
+  const ident = `GerritCodeReview_${site.options.version} (APACHE-SSHD-2.12.0)`;
+  const sshd = new ssh2.Server({ hostKeys: [options.hostKey.privateKey], ident }, (client, info) => {
+    const live = byPort.get(info.port);
+    if (live === undefined) return;
+    live.client = client;
+    serve(site, client, live);
+  });
+  const net: NetServer = createServer({ noDelay: true }, (socket) => {
+    const live: Live = { socket, client: undefined, streaming: false, frozen: false };
+    const { remotePort } = socket;
+    lives.add(live);
+    if (remotePort !== undefined) byPort.set(remotePort, live);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      lives.delete(live);
+      if (remotePort !== undefined) byPort.delete(remotePort);
+    });
+    sshd.injectSocket(socket);
+    if (frozenDoor) freezeOne(live);
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    net.once('error', reject);
+    net.listen(options.port, '127.0.0.1', resolve);
+  });
+  const address = net.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  const chosen = (which: 'streams' | 'all') => [...lives].filter((l) => which === 'all' || l.streaming);
+
+  return {
+    port,
+    connections: () => lives.size,
+    cut: (which, how) => {
+      for (const { socket } of chosen(which)) {
+        if (how === 'rst') socket.resetAndDestroy();
+        else socket.destroy();
+      }
+    },
+    freeze: (which) => {
+      for (const live of chosen(which)) freezeOne(live);
+      if (which === 'all') frozenDoor = true;
+    },
+    thaw: () => {
+      frozenDoor = false;
+      for (const live of lives) {
+        if (!live.frozen) continue;
+        live.frozen = false;
+        live.socket.uncork();
+        live.socket.resume();
+      }
+    },
+    rekey: () => {
+      for (const { client } of lives) client?.rekey();
+    },
+    close: async () => {
+      const closed = new Promise((resolve) => net.close(resolve));
+      for (const { socket } of lives) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function freezeOne(live: Live): void {
+  if (live.frozen) return;
+  live.frozen = true;
+  // Corked writes wait in memory and unread bytes in the kernel: TCP is alive, everything above it is mute.
+  live.socket.cork();
+  live.socket.pause();
+}
+
+function serve(site: Site, client: Connection, live: Live): void {
+  let account: Account | undefined;
+  client.on('error', () => undefined);
+  client.on('authentication', (context) => {
+    account = authenticate(site, context);
+    if (account === undefined) context.reject(['publickey']);
+    else context.accept();
+  });
+  client.on('session', (accept) => {
+    const user = account;
+    if (user !== undefined) serveSession(site, user, accept(), live);
+  });
+}
+
+function authenticate(site: Site, context: AuthContext): Account | undefined {
+  if (context.method !== 'publickey') return undefined;
+  const refused = site.faults.refuseLogins;
+  if (refused === true || (Array.isArray(refused) && refused.includes(context.username))) return undefined;
+  const account = site.state.accounts.get(context.username);
+  if (account === undefined) return undefined;
+  const { blob, signature, hashAlgo } = context;
+  const proof = blob === undefined || signature === undefined ? undefined : { blob, signature, hashAlgo };
+  return isKeyOf(account.keys, context.key.data, proof) ? account : undefined;
+}
+
+function serveSession(site: Site, account: Account, session: Session, live: Live): void {
+  const env: Record<string, string> = {};
+  // A client may want no answer to these; ssh2 then hands over nothing to answer with.
+  const confirm = (accept: (() => void) | undefined) => accept?.();
+  session.on('pty', (accept) => {
+    confirm(accept);
+  });
+  session.on('env', (accept, _reject, info) => {
+    env[info.key] = info.val;
+    confirm(accept);
+  });
+  session.on('shell', (accept) => {
+    const channel = accept();
+    channel.stderr.write(banner(site, account));
+    void finish(channel, 127);
+  });
+  session.on('exec', (accept, _reject, info) => {
+    void execute(site, account, accept(), info.command, env, live);
+  });
+}
+
+async function execute(
+  site: Site,
+  account: Account,
+  channel: ServerChannel,
+  command: string,
+  env: Readonly<Record<string, string>>,
+  live: Live,
+): Promise<void> {
+  site.record({ kind: 'command', command: { at: site.now(), user: account.username, command } });
+  const gone = new AbortController();
+  const cut = () => live.socket.resetAndDestroy();
+  live.socket.once('close', () => {
+    gone.abort();
+  });
+  channel.on('close', () => {
+    gone.abort();
+  });
+  channel.on('error', () => undefined);
+  channel.stderr.on('error', () => undefined);
+  const { slowCommand } = site.faults;
+  if (slowCommand !== undefined && command.startsWith(slowCommand.prefix)) {
+    await new Promise((resolve) => setTimeout(resolve, slowCommand.ms));
+  }
+  const streaming = /^\s*gerrit\s+stream-events\b/.test(command);
+  if (streaming) live.streaming = true;
+  const status = await runCommand({ site, account, channel, env, signal: gone.signal, cut }, command);
+  if (streaming) live.streaming = false;
+  if (!gone.signal.aborted) await finish(channel, status);
+}
+
+/** Exit status after all output, then the end of the channel. */
+async function finish(channel: ServerChannel, status: number): Promise<void> {
+  if (!channel.writable) return;
+  await new Promise<void>((resolve) => {
+    channel.once('close', resolve);
+    channel.write('', () => {
+      resolve();
+    });
+  });
+  if (!channel.writable) return;
+  channel.exit(status);
+  channel.end();
+}
+
+function banner(site: Site, account: Account): string {
+  const host = new URL(site.options.webUrl).hostname;
+  return [
+    '',
+    '  ****    Welcome to Gerrit Code Review    ****',
+    '',
+    `  Hi ${account.name === '' ? account.username : account.name}, you have successfully connected over SSH.`,
+    '',
+    '  Unfortunately, interactive shells are disabled.',
+    '  To clone a hosted Git repository, use:',
+    '',
+    `  git clone ssh://${account.username}@${host}/REPOSITORY_NAME.git`,
+    '',
+    '',
+  ].join('\r\n');
+}
