@@ -22,6 +22,7 @@ export type FaultCode =
   | 'git-failed'
   | 'job-user'
   | 'leader-lost'
+  | 'mail-away'
   | 'node-lost'
   | 'queue-away'
   | 'stopped';

@@ -64,7 +64,7 @@ export function toChange(
   };
 }
 
-function statusOf(wire: WireChange): ChangeStatus {
+export function statusOf(wire: WireChange): ChangeStatus {
   const known = ChangeStatus.safeParse(wire.status);
   if (known.success) return known.data;
   return wire.open === false ? 'ABANDONED' : 'NEW';

@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
-import { utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import { Fault } from '../../pipelines/fault.ts';
 
 /** Reads a private key file as strictly as OpenSSH does: ours alone, no passphrase (nobody is there to type it). */
 export async function readPrivateKey(path: string): Promise<Buffer> {
   const bytes = await readChecked(path);
-  const parsed = utils.parseKey(bytes);
+  const parsed = ssh2.utils.parseKey(bytes);
   if (parsed instanceof Error) throw badKey(path, parsed.message);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (key === undefined || !key.isPrivateKey())

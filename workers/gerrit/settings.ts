@@ -13,6 +13,8 @@ export const GerritSettings = z.object({
   hostKeys: z.string(),
   /** The account's full name, if the site cannot tell it; only used to warn when a results tab would not show it. */
   fullName: z.string().optional(),
+  /** Event types to subscribe to; empty: all of them. Gerrit then spares its queue of 128 the rest. */
+  subscribe: z.array(z.string().regex(/^[a-z][a-z-]*$/)).default([]),
   keepalive: z.number().int().positive().default(30_000),
   keepaliveCount: z.number().int().positive().default(3),
   readyTimeout: z.number().int().positive().default(20_000),

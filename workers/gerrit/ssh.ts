@@ -1,4 +1,4 @@
-import { Client, type ClientChannel, type ConnectConfig } from 'ssh2';
+import ssh2, { type Client, type ClientChannel, type ConnectConfig } from 'ssh2';
 import { backoff, Fault } from '../../pipelines/fault.ts';
 import { type HostKeys, readHostKeys, unknownHostKey } from './hostkey.ts';
 import { readPrivateKey } from './privatekey.ts';
@@ -90,7 +90,7 @@ function handshake(
   privateKey: Buffer,
   signal: AbortSignal,
 ): Promise<SshSession> {
-  const client = new Client();
+  const client = new ssh2.Client();
   const where = `${settings.host}:${settings.port}`;
   let strange: Buffer | undefined;
   let alive = true;

@@ -1,0 +1,210 @@
+import {
+  type Change,
+  type ChangeRef,
+  changeKey,
+  dependsOnIds,
+  isCurrent,
+  isOpen,
+} from '../../pipelines/change.ts';
+import type { ReadChange } from './change.ts';
+import type { Transport, Wanted } from './transport.ts';
+
+/**
+ * Everything that a change stands on and, when asked, everything that stands on it: git parents that are changes, and
+ * changes that `Depends-On:` lines name, as far as it goes.
+ *
+ * Strangers write these lines, so the walk is level by level with a cap, asks Gerrit a few questions a level and
+ * not one a change, and a ring is an answer of its own. What a change needs must be known completely or the answer is a
+ * failure; of what needs it, changes whose own needs could not all be looked at are left out (they come again by their
+ * own events).
+ */
+export type Network =
+  | { readonly kind: 'found'; readonly change: Change; readonly related: readonly Change[] }
+  | { readonly kind: 'cycle'; readonly path: readonly string[] }
+  | { readonly kind: 'too-many'; readonly limit: number };
+
+export interface NetworkOptions {
+  readonly dependents: boolean;
+  readonly limit: number;
+  readonly signal: AbortSignal;
+}
+
+interface Walk {
+  readonly nodes: Map<string, ReadChange>;
+  /** Keys of the nodes whose needs are all in `nodes`. */
+  readonly explored: Set<string>;
+}
+
+export async function readNetwork(
+  root: ReadChange,
+  ask: Transport,
+  options: NetworkOptions,
+): Promise<Network> {
+  const walk: Walk = { nodes: new Map([[changeKey(root.change), root]]), explored: new Set() };
+  const most = options.limit + 1;
+  if (!(await exploreNeeds(walk, [root], ask, most, options.signal)))
+    return { kind: 'too-many', limit: options.limit };
+  if (options.dependents) await exploreDependents(walk, ask, most, options.signal);
+  return assemble(root, walk, options.dependents);
+}
+
+/** Level by level until nothing new is needed; false when the network outgrew the cap. */
+async function exploreNeeds(
+  walk: Walk,
+  from: readonly ReadChange[],
+  ask: Transport,
+  most: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let level = from;
+  while (level.length > 0) {
+    const standing = level.filter(({ change }) => change.status !== 'MERGED');
+    const parents = standing.flatMap(({ sitsOn }) => sitsOn.flatMap(wantedParent));
+    const ids = standing.flatMap(({ change }) => dependsOnIds(change.message));
+    const [under, named] = await Promise.all([
+      parents.length === 0 ? [] : ask.changes(uniqueWanted(parents), signal),
+      ids.length === 0 ? [] : ask.openWithIds([...new Set(ids)], signal),
+    ]);
+    for (const { change } of level) walk.explored.add(changeKey(change));
+    level = add(walk, [...under, ...named.filter(({ change }) => isOpen(change))]);
+    if (walk.nodes.size > most) return false;
+  }
+  return true;
+}
+
+async function exploreDependents(
+  walk: Walk,
+  ask: Transport,
+  most: number,
+  signal: AbortSignal,
+): Promise<void> {
+  let level = [...walk.nodes.values()];
+  while (level.length > 0 && walk.nodes.size <= most) {
+    const wide = level.filter(({ change }) => isOpen(change) && isCurrent(change));
+    const children = wide.flatMap(({ carries }) =>
+      carries.flatMap(({ number }) => (number === undefined ? [] : [{ number }])),
+    );
+    const ids = [...new Set(wide.map(({ change }) => change.changeId))];
+    const [above, mentioning] = await Promise.all([
+      children.length === 0 ? [] : ask.changes(uniqueWanted(children), signal),
+      ids.length === 0 ? [] : ask.openMentioning(ids, signal),
+    ]);
+    const revisions = new Set(wide.map(({ change }) => change.revision));
+    const lower = new Set(ids.map((id) => id.toLowerCase()));
+    const needs = ({ change }: ReadChange) =>
+      isOpen(change) &&
+      (change.parents.some((parent) => revisions.has(parent)) ||
+        dependsOnIds(change.message).some((id) => lower.has(id.toLowerCase())));
+    const before = new Set(walk.nodes.keys());
+    const found = add(walk, [...above, ...mentioning].filter(needs));
+    if (!(await exploreNeeds(walk, found, ask, most, signal))) return;
+    level = [...walk.nodes].filter(([key]) => !before.has(key)).map(([, node]) => node);
+  }
+}
+
+function add(walk: Walk, found: readonly ReadChange[]): ReadChange[] {
+  const fresh: ReadChange[] = [];
+  for (const node of found) {
+    const key = changeKey(node.change);
+    if (walk.nodes.has(key)) continue;
+    walk.nodes.set(key, node);
+    fresh.push(node);
+  }
+  return fresh;
+}
+
+function wantedParent({ number, ref }: ReadChange['sitsOn'][number]): Wanted[] {
+  const patchset = /\/(\d+)$/.exec(ref ?? '')?.[1];
+  return number === undefined || patchset === undefined ? [] : [{ number, patchset }];
+}
+
+function uniqueWanted(wanted: readonly Wanted[]): Wanted[] {
+  return [...new Map(wanted.map((wish) => [`${wish.number},${wish.patchset ?? ''}`, wish])).values()];
+}
+
+function assemble(root: ReadChange, walk: Walk, dependents: boolean): Network {
+  const linked = new Map<string, Change>();
+  for (const [key, node] of walk.nodes) linked.set(key, linkNeeds(node, walk));
+  const path = findCycle(changeKey(root.change), linked);
+  if (path !== undefined) return { kind: 'cycle', path };
+  dropHalfKnown(linked, walk);
+  const all = [...linked.values()].filter(
+    (change) => change.status !== 'MERGED' || change.number === root.change.number,
+  );
+  const whole = dependents ? all.map((change) => ({ ...change, neededBy: neededBy(change, all) })) : all;
+  const rootKey = changeKey(root.change);
+  const change = whole.find((candidate) => changeKey(candidate) === rootKey) ?? root.change;
+  return { kind: 'found', change, related: whole.filter((candidate) => changeKey(candidate) !== rootKey) };
+}
+
+function linkNeeds(node: ReadChange, walk: Walk): Change {
+  const { change } = node;
+  const parents = node.sitsOn
+    .flatMap(wantedParent)
+    .flatMap(
+      ({ number, patchset = '' }) =>
+        walk.nodes.get(changeKey({ connection: change.connection, number, patchset })) ?? [],
+    )
+    .map((parent) => parent.change)
+    .filter(({ status }) => status !== 'MERGED');
+  // One commit may be a patchset of two changes (pushed for two branches); the one for our branch is meant.
+  const parent = parents.find(({ branch }) => branch === change.branch) ?? parents[0];
+  const open = [...walk.nodes.values()]
+    .map(({ change: other }) => other)
+    .filter((other) => isOpen(other) && isCurrent(other));
+  const dependsOn = dependsOnIds(change.message).flatMap((id) =>
+    open.filter(({ changeId }) => changeId.toLowerCase() === id.toLowerCase()).map(toRef),
+  );
+  return { ...change, ...(parent === undefined ? {} : { gitParent: toRef(parent) }), dependsOn };
+}
+
+function needsOf(change: Change): ChangeRef[] {
+  return change.gitParent === undefined ? change.dependsOn : [change.gitParent, ...change.dependsOn];
+}
+
+/** The way from the change round to itself, or to a ring further down: nothing of it could ever merge first. */
+function findCycle(rootKey: string, linked: ReadonlyMap<string, Change>): string[] | undefined {
+  const finished = new Set<string>();
+  const path: Change[] = [];
+  const visit = (change: Change): string[] | undefined => {
+    const start = path.findIndex(({ number }) => number === change.number);
+    if (start >= 0) return [...path.slice(start), change].map(changeKey);
+    if (finished.has(changeKey(change))) return undefined;
+    path.push(change);
+    for (const need of needsOf(change)) {
+      const next = linked.get(changeKey(need));
+      const found = next === undefined ? undefined : visit(next);
+      if (found !== undefined) return found;
+    }
+    path.pop();
+    finished.add(changeKey(change));
+    return undefined;
+  };
+  const root = linked.get(rootKey);
+  return root === undefined ? undefined : visit(root);
+}
+
+/** Removes changes whose needs were not all looked at, and then whoever needs those. */
+function dropHalfKnown(linked: Map<string, Change>, walk: Walk): void {
+  const dropped = new Set([...linked.keys()].filter((key) => !walk.explored.has(key)));
+  for (let before = -1; before !== dropped.size; ) {
+    before = dropped.size;
+    for (const [key, change] of linked)
+      if (needsOf(change).some((need) => dropped.has(changeKey(need)))) dropped.add(key);
+  }
+  for (const key of dropped) linked.delete(key);
+}
+
+function neededBy(change: Change, all: readonly Change[]): ChangeRef[] {
+  const key = changeKey(change);
+  const able = all.filter((other) => isOpen(other) && isCurrent(other));
+  const byGit = able.filter(({ gitParent }) => gitParent !== undefined && changeKey(gitParent) === key);
+  const byLine = able.filter(
+    (other) => !byGit.includes(other) && other.dependsOn.some((need) => changeKey(need) === key),
+  );
+  return [...byGit, ...byLine].map(toRef);
+}
+
+function toRef({ connection, project, number, patchset }: Change): ChangeRef {
+  return { connection, project, number, patchset };
+}
