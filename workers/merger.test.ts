@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,6 +174,25 @@ describe('createMerger', () => {
       code: 'gerrit-away',
       retry: true,
     });
+  });
+
+  it('follows a Gerrit that has a new address, and tells nobody the address', async () => {
+    upstream.project('org/p', { a: '1\n' });
+    const entry = upstream.change('org/p', 1, { a: '2\n' });
+    let base = `${upstream.url}/secret`;
+    const merger = start({ sources: { gerrit: { url: (project) => `${base}/${project}`, env: {} } } });
+    const refused = await merger.merge(mergeAction([entry]), AbortSignal.timeout(20_000));
+    expect(refused.kind).toBe('failed');
+    expect(JSON.stringify(refused)).not.toContain('secret/org');
+    base = upstream.url;
+    await merged(merger, [entry]);
+    await rename(upstream.root, `${upstream.root}2`);
+    base = `${upstream.url}2`;
+    const outcome = await merger.merge(
+      mergeAction([{ ...entry, ref: `refs/zuul/master/Z${'a'.repeat(32)}` }]),
+      AbortSignal.timeout(20_000),
+    );
+    expect(outcome).toMatchObject({ kind: 'merged', commit: entry.revision });
   });
 
   it('keeps its deadline', async () => {

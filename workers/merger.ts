@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MergeAction, MergeEntry } from '../pipelines/action.ts';
-import { asFault, Fault } from '../pipelines/fault.ts';
+import { asFault, Fault, stopped } from '../pipelines/fault.ts';
 import type { Merger } from '../pipelines/ports.ts';
 import { GitExit, gitFault, isCorruption } from './git/command.ts';
 import { createKeyedLock } from './git/lock.ts';
@@ -65,7 +65,7 @@ export function createMerger(options: MergerOptions): GitMerger {
       openRepo({
         dir,
         project,
-        url: source.url(project),
+        url: () => source.url(project),
         env: source.env,
         staleLock: options.staleLock ?? 2 * minute,
         tidyEvery: options.tidyEvery ?? 50,
@@ -124,13 +124,15 @@ export function createMerger(options: MergerOptions): GitMerger {
         return await attempt(action, signal);
       }
     } catch (caught) {
+      // The reason says whether the action was cancelled or the process ends (`stopReason`).
+      if (outer.aborted && outer.reason instanceof Fault) throw outer.reason;
       if (late.aborted && !outer.aborted) {
         throw new Fault('deadline', `the merge ${action.id} took longer than ${limit / 1000} s`, {
           retry: true,
           cause: caught,
         });
       }
-      if (signal.aborted) throw new Fault('stopped', 'the merge was stopped', { retry: true, cause: caught });
+      if (signal.aborted) throw stopped();
       const fault = caught instanceof GitExit ? gitFault(caught, 'the merge failed') : asFault(caught);
       if (fault.retry || fault.code === 'bug') throw fault;
       return { kind: 'failed', reason: fault.message };
@@ -146,7 +148,7 @@ export function createMerger(options: MergerOptions): GitMerger {
     merge,
     locate: (path) => locateRepo(options.dir, connections, path),
     async [Symbol.asyncDispose]() {
-      closing.abort(new Fault('stopped', 'the merger is closing', { retry: true }));
+      closing.abort(stopped());
       await Promise.allSettled(upkeep);
       // Whoever still holds a lock sees the signal and gives it back.
       const all = await locks.hold(repos.keys(), new AbortController().signal);

@@ -145,10 +145,13 @@ function text(caught: unknown): string {
   return caught instanceof Error ? caught.message : String(caught);
 }
 
-/** The end of what git said, on one line and without control characters: fit for a report. */
+/** The end of what git said, on one line, without control characters and URLs (they may hold a secret): fit for a report. */
 export function lastLines(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const end = lines.slice(-3).join(' | ');
+  const end = lines
+    .slice(-3)
+    .join(' | ')
+    .replace(/\b[a-z+]+:\/\/[^\s'"]+/g, '(URL)');
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is replaced
   return end.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').slice(0, 400);
 }

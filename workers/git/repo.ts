@@ -58,7 +58,8 @@ export interface CommitFacts {
 export interface RepoOptions {
   readonly dir: string;
   readonly project: string;
-  readonly url: string;
+  /** Where it is fetched from; asked for each time, since a bridge over SSH has a new address after every start. */
+  readonly url: () => string;
   readonly env: Readonly<Record<string, string>>;
   /** Lock files older than this (ms) belong to nobody. */
   readonly staleLock: number;
@@ -73,7 +74,7 @@ const fetchArgs = ['fetch', '--verbose', '--prune', '--no-write-fetch-head', '--
 
 export function openRepo(options: RepoOptions): Repo {
   const { dir, project, env } = options;
-  let checked = false;
+  let origin: string | undefined;
   let sinceTidy = 0;
   const known = new Map<string, CommitFacts>();
 
@@ -84,7 +85,7 @@ export function openRepo(options: RepoOptions): Repo {
     await mkdir(into, { recursive: true, mode: 0o700 });
     const at: GitCall = { dir: into, signal, env };
     await git(['init', '--bare', '.'], at);
-    await git(['config', 'remote.origin.url', options.url], at);
+    await git(['config', 'remote.origin.url', options.url()], at);
     try {
       await git([...fetchArgs, 'origin', ...followed, '+refs/tags/*:refs/tags/*'], at);
       const head = /^ref: (refs\/heads\/\S+)\tHEAD$/m.exec(
@@ -99,22 +100,22 @@ export function openRepo(options: RepoOptions): Repo {
   }
 
   async function ensure(signal: AbortSignal): Promise<void> {
-    if (checked && existsSync(`${dir}/HEAD`)) return;
+    const url = options.url();
+    if (origin === url && existsSync(`${dir}/HEAD`)) return;
     await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
-    if (!existsSync(`${dir}/HEAD`) || !existsSync(`${dir}/objects`) || !existsSync(`${dir}/refs`)) {
-      await heal(signal);
-    } else {
-      const url = await git(['config', '--get', 'remote.origin.url'], call(signal)).catch(() => {
+    const whole = ['HEAD', 'objects', 'refs'].every((part) => existsSync(`${dir}/${part}`));
+    if (whole) {
+      const configured = await git(['config', '--get', 'remote.origin.url'], call(signal)).catch(() => {
         signal.throwIfAborted();
         return '';
       });
-      // A broken `config` file shows here; a moved Gerrit shows as another URL.
-      if (url.trim() === '') await heal(signal);
-      else if (url.trim() !== options.url) {
-        await locking(['config', 'remote.origin.url', options.url], signal);
-      }
+      // A broken `config` file shows here.
+      if (configured.trim() === '') await heal(signal);
+      else if (configured.trim() !== url) await locking(['config', 'remote.origin.url', url], signal);
+    } else {
+      await heal(signal);
     }
-    checked = true;
+    origin = url;
   }
 
   async function heal(signal: AbortSignal): Promise<void> {
