@@ -28,6 +28,8 @@ export const FetchAction = z.object({
   }),
   /** Also find the open changes that need this one (a dependent pipeline may pull them in). */
   dependents: z.boolean(),
+  /** Also find every open change of its project: they come in `related` (project-change-merged triggers). */
+  siblings: z.boolean().optional(),
 });
 export type FetchAction = z.infer<typeof FetchAction>;
 
@@ -125,6 +127,8 @@ export const ReleaseAction = z.object({
   id: ActionId,
   lease: z.string(),
   acquire: ActionId,
+  /** A cancelled build that may still hold the nodes: give them back only when it is done (Store.isDone). */
+  after: ActionId.optional(),
 });
 export type ReleaseAction = z.infer<typeof ReleaseAction>;
 

@@ -215,6 +215,22 @@ export interface SiteConfig {
   readonly jobs: Readonly<Record<string, unknown>>;
   /** What the kernel must know of a job definition. */
   readonly needs: Readonly<Record<string, NodeSpec>>;
+  /** Of the site itself; `defaultSettings` (rules.ts) where absent. */
+  readonly settings?: SiteSettings;
+}
+
+/** What the kernel must know of the site. */
+export interface SiteSettings {
+  /** Our own usernames per connection: what they write starts nothing by its text. */
+  readonly accounts: Readonly<Record<string, readonly string[]>>;
+  /** Base URL of the git server with the speculative refs: ZUUL_URL of builds that need no merge. */
+  readonly gitUrl: string;
+  /** Second line of start reports. */
+  readonly statusUrl?: string;
+  /** Link of a job in reports, in Python's format (`{change.number}`, `{build.parameters[LOG_PATH]}`); without it the build's own. */
+  readonly urlPattern?: string;
+  readonly jobNameInReport: boolean;
+  readonly reportTimes: boolean;
 }
 
 /**

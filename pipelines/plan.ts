@@ -1,0 +1,319 @@
+import { restart, stop, stopBuild } from './cancel.ts';
+import { type Change, changeKey } from './change.ts';
+import { needsOf } from './depend.ts';
+import { noteItem } from './history.ts';
+import { type Build, type Item, subjectKey } from './item.ts';
+import { askMerge, launchJobs, skipAll } from './launch.ts';
+import type { Pipeline } from './layout.ts';
+import { managerOf, needsIn } from './managers.ts';
+import { dependsMessage, type Ending } from './message.ts';
+import { changeOf } from './params.ts';
+import { behind, change, changeQueue, moveBehind, mustItem, mustQueue, remove } from './queue.ts';
+import { reportEnd } from './report.ts';
+import { type Rules } from './rules.ts';
+import { unreachable } from './unreachable.ts';
+import { jobsOf, verdictOf } from './verdict.ts';
+import { narrow } from './window.ts';
+import { type Draft, put } from './world.ts';
+
+/**
+ * The walk: front to back through a queue, carrying the nearest item ahead that does not fail. Everything about gating falls
+ * out of this one pass, repeated until it changes nothing: whoever stands on something else than the nearest non-failing item
+ * starts over on it, whoever is complete with nothing ahead is reported, and nobody waits for an item that fails.
+ *
+ * One thing is not Zuul’s: a gate’s success is not known until Gerrit answered. Until then the item stays at the front as
+ * `submitting`, those behind go on building on it, and the answer (record/reported.ts) merges it or restarts them.
+ */
+
+export function plan(draft: Draft, rules: Rules): void {
+  while (draft.dirty.size > 0) {
+    const queues = [...draft.dirty].flatMap((id) => draft.tables.queues.get(id) ?? []);
+    draft.dirty.clear();
+    const order = (name: string) => rules.pipelines.get(name)?.index ?? Number.MAX_SAFE_INTEGER;
+    queues.sort((a, b) => order(a.pipeline) - order(b.pipeline) || a.order - b.order);
+    for (const queue of queues) walk(draft, rules, queue.id);
+  }
+}
+
+/** What the items of one pass ask about their queue again and again. */
+interface Pass {
+  readonly rules: Rules;
+  readonly pipeline: Pipeline;
+  readonly queue: string;
+  /** subject → item */
+  readonly inside: Map<string, string>;
+}
+
+function walk(draft: Draft, rules: Rules, queueId: string): void {
+  for (;;) {
+    const queue = draft.tables.queues.get(queueId);
+    const pipeline = rules.pipelines.get(queue?.pipeline ?? '')?.pipeline;
+    if (queue === undefined || pipeline === undefined) return;
+    draft.dirty.delete(queueId);
+    const inside = new Map<string, string>();
+    for (const id of queue.items) {
+      const key = subjectKey(mustItem(draft, id).subject);
+      if (!inside.has(key)) inside.set(key, id);
+    }
+    let nearest: string | null = null;
+    let position = 0;
+    const pass = { rules, pipeline, queue: queueId, inside };
+    for (const id of queue.items) {
+      const item = draft.tables.items.get(id);
+      if (item === undefined) continue;
+      nearest = walkItem(draft, pass, item, position, nearest);
+      if (draft.tables.items.has(id)) position += 1;
+    }
+    if (!draft.dirty.has(queueId)) return;
+  }
+}
+
+/** One item of the walk; answers the nearest non-failing item for those behind. */
+function walkItem(
+  draft: Draft,
+  pass: Pass,
+  start: Item,
+  position: number,
+  nearest: string | null,
+): string | null {
+  const { rules, pipeline } = pass;
+  if (start.phase.kind === 'submitting') return start.id;
+  const manager = managerOf(pipeline);
+  const queue = mustQueue(draft, pass.queue);
+  const about = changeOf(draft, start);
+  const needs = needsIn(draft, rules, pipeline, about, queue, (key) => pass.inside.has(key));
+  if (needs.kind !== 'met') {
+    leaveUnmerged(draft, pass, start);
+    return nearest;
+  }
+  const aheadItem = start.ahead === null ? undefined : mustItem(draft, start.ahead);
+  const ahead = aheadItem?.live === true ? aheadItem : undefined;
+  const { window } = queue;
+  const active = window === 0 || position < window;
+  const failing: string[] = [];
+  let item = start;
+  let ready = false;
+  if (active !== item.active) item = change(draft, item.id, { active });
+  if (manager.merges && needsFailing(draft, pass, about)) {
+    failing.push('a needed change is failing');
+    item = halt(draft, rules, item);
+  } else {
+    if (item.set.halted === true) item = restarted(draft, item);
+    if (manager.speculates && (ahead?.id ?? null) !== nearest && !isMerged(draft, ahead)) {
+      moveBehind(draft, item, nearest);
+      draft.dirty.add(pass.queue);
+      restart(draft, mustItem(draft, item.id), 'rebased');
+      item = mustItem(draft, item.id);
+    }
+    if (active) ready = prepare(draft, rules, item);
+    item = mustItem(draft, item.id);
+    if (item.set.merge.phase === 'conflict' || item.set.merge.phase === 'failed') {
+      failing.push(
+        item.set.merge.phase === 'conflict' ? 'it has a merge conflict' : 'it could not be merged',
+      );
+      ready = false;
+    }
+  }
+  if (ready && launchJobs(draft, rules, item)) draft.dirty.add(pass.queue);
+  item = mustItem(draft, item.id);
+  let verdict = verdictOf(rules.layout, item);
+  if (verdict.failed) {
+    failing.push('at least one job failed');
+    if (pipeline.failFast || failsFast(rules, item)) item = failFast(draft, rules, item);
+    verdict = verdictOf(rules.layout, item);
+  }
+  if (!item.live) {
+    if (behind(draft, item).length === 0) {
+      pass.inside.delete(subjectKey(item.subject));
+      stop(draft, item, 'not-needed');
+      remove(draft, item.id);
+      return nearest;
+    }
+    setFailing(draft, item, failing);
+    return nearest;
+  }
+  if (ahead === undefined && verdict.complete) {
+    return finish(draft, pass, item, failing, nearest);
+  }
+  setFailing(draft, item, failing);
+  return failing.length === 0 ? item.id : nearest;
+}
+
+function setFailing(draft: Draft, item: Item, failing: readonly string[]): void {
+  if (failing.length === item.failing.length && failing.every((why, at) => why === item.failing[at])) return;
+  change(draft, item.id, { failing });
+}
+
+function isMerged(draft: Draft, item: Item | undefined): boolean {
+  return item !== undefined && changeOf(draft, item)?.status === 'MERGED';
+}
+
+function needsFailing(draft: Draft, pass: Pass, about: Change | undefined): boolean {
+  if (about === undefined) return false;
+  for (const ref of needsOf(about)) {
+    const id = pass.inside.get(changeKey(ref));
+    const needed = id === undefined ? undefined : draft.tables.items.get(id);
+    if (needed !== undefined && needed.failing.length > 0) return true;
+  }
+  return false;
+}
+
+/** Stops the builds but keeps the build set: it is no use to test on what fails, and nobody else builds on this one. */
+function halt(draft: Draft, rules: Rules, item: Item): Item {
+  const overwrite = rules.quirk('cancelled-overwrites-finished');
+  const builds: Record<string, Build> = {};
+  let changed = false;
+  for (const [job, build] of Object.entries(item.set.builds)) {
+    const keep = build.phase === 'done' && (!overwrite || build.result === 'CANCELED');
+    if (!keep) changed = true;
+    if (build.phase !== 'done') stopBuild(draft, item, build, 'not-needed');
+    builds[job] = keep ? build : cancelled(build);
+  }
+  if (!changed && item.set.halted === true) return item;
+  if (!changed && Object.keys(builds).length === 0) return item;
+  return change(draft, item.id, { set: { ...item.set, builds, halted: true } });
+}
+
+function cancelled(build: Build): Build {
+  const { job } = build;
+  if (build.phase === 'done') return { ...build, result: 'CANCELED' };
+  const { uuid, number, launchedAt, logPath } = build;
+  return { phase: 'done', job, result: 'CANCELED', launched: { uuid, number, job, launchedAt, logPath } };
+}
+
+function restarted(draft: Draft, item: Item): Item {
+  restart(draft, item, 'rebased');
+  return mustItem(draft, item.id);
+}
+
+/** Ready to launch? Asks for the merge, once per build set. */
+function prepare(draft: Draft, rules: Rules, item: Item): boolean {
+  switch (item.set.merge.phase) {
+    case 'merged':
+    case 'not-needed':
+      return true;
+    case 'asked':
+    case 'conflict':
+    case 'failed':
+      return false;
+    case 'not-asked':
+      if (item.subject.kind !== 'change') {
+        change(draft, item.id, { set: { ...item.set, merge: { phase: 'not-needed' } } });
+        return true;
+      }
+      if (
+        item.live ? jobsOf(item).length > 0 || rules.quirk('jobless-items') : rules.quirk('merge-non-live')
+      ) {
+        askMerge(draft, rules, item);
+      }
+      return false;
+  }
+  return unreachable(item.set.merge);
+}
+
+function failsFast(rules: Rules, item: Item): boolean {
+  return jobsOf(item).some((job) => {
+    const build = item.set.builds[job];
+    const failed = build?.phase === 'done' && build.result !== 'SUCCESS';
+    return failed && (rules.layout.jobs[job]?.voting ?? true) && rules.layout.jobs[job]?.failFast === true;
+  });
+}
+
+/** fail-fast: the verdict stands, so nothing else of the item needs to run. */
+function failFast(draft: Draft, rules: Rules, item: Item): Item {
+  const builds: Record<string, Build> = { ...item.set.builds };
+  let changed = false;
+  for (const build of Object.values(item.set.builds)) {
+    if (build.phase === 'done') continue;
+    stopBuild(draft, item, build, 'not-needed');
+    builds[build.job] = cancelled(build);
+    changed = true;
+  }
+  if (changed) change(draft, item.id, { set: { ...item.set, builds } });
+  if (!verdictOf(rules.layout, mustItem(draft, item.id)).complete)
+    skipAll(draft, item.id, 'another job failed');
+  return mustItem(draft, item.id);
+}
+
+/** Nothing ahead and every job has a result. */
+function finish(
+  draft: Draft,
+  pass: Pass,
+  item: Item,
+  failing: readonly string[],
+  nearest: string | null,
+): string | null {
+  const { rules, pipeline } = pass;
+  const manager = managerOf(pipeline);
+  const verdict = verdictOf(rules.layout, item);
+  const jobless = jobsOf(item).length === 0;
+  const conflict = item.set.merge.phase === 'conflict' || item.set.merge.phase === 'failed';
+  if (jobless) {
+    leave(draft, pass, item, 'NO_JOBS', rules.quirk('jobless-items') && manager.merges);
+    return nearest;
+  }
+  if (!verdict.succeeded || conflict) {
+    const phase = conflict ? 'merge-failure' : 'failure';
+    const result = conflict ? 'MERGER_FAILURE' : 'FAILURE';
+    reportFinal(draft, pass, item, { phase, needs: false }, result);
+    leave(draft, pass, item, result, manager.merges);
+    return nearest;
+  }
+  const reports = reportFinal(draft, pass, item, { phase: 'success', needs: false }, 'SUCCESS');
+  if (!manager.merges) {
+    leave(draft, pass, item, 'SUCCESS', false);
+    return nearest;
+  }
+  if (reports.length === 0) {
+    // Nobody was asked to merge it, so it did not.
+    leave(draft, pass, item, 'SUCCESS', true);
+    return nearest;
+  }
+  change(draft, item.id, { failing, phase: { kind: 'submitting', reports, merged: false } });
+  return item.id;
+}
+
+/** Reports an ending and keeps count of failures; answers the reports that Gerrit must answer. */
+function reportFinal(draft: Draft, pass: Pass, item: Item, ending: Ending, result: string): string[] {
+  const { rules, pipeline } = pass;
+  const row = draft.tables.pipelines.get(pipeline.name) ?? { failures: 0, disabled: false };
+  const failures = result === 'SUCCESS' ? 0 : result === 'FAILURE' ? row.failures + 1 : row.failures;
+  const most = pipeline.disableAfterConsecutiveFailures;
+  const disabled = row.disabled || (most !== undefined && failures >= most);
+  if (failures !== row.failures || disabled !== row.disabled) {
+    put(draft, 'pipelines', pipeline.name, { failures, disabled });
+  }
+  const lost = row.disabled && ending.phase === 'merge-failure' && rules.quirk('disabled-forgets-conflicts');
+  return lost ? [] : reportEnd(draft, rules, pipeline, item, ending, row.disabled);
+}
+
+/** Takes a finished item out; `unmerged`: those behind counted on it and must start over. */
+function leave(draft: Draft, pass: Pass, item: Item, result: string, unmerged: boolean): void {
+  noteItem(draft, item, result);
+  pass.inside.delete(subjectKey(item.subject));
+  const followers = managerOf(pass.pipeline).merges ? behind(draft, item) : [];
+  if (unmerged) shrink(draft, pass);
+  for (const follower of followers) restart(draft, mustItem(draft, follower.id), 'rebased');
+  stop(draft, mustItem(draft, item.id), 'not-needed');
+  remove(draft, item.id);
+}
+
+export function shrink(draft: Draft, pass: Pick<Pass, 'pipeline' | 'queue'>): void {
+  const { window } = mustQueue(draft, pass.queue);
+  changeQueue(draft, pass.queue, { window: narrow(window, pass.pipeline.window) });
+}
+
+/** What it needs will not merge: it leaves at once, wherever it stands. */
+function leaveUnmerged(draft: Draft, pass: Pass, start: Item): void {
+  const { pipeline } = pass;
+  pass.inside.delete(subjectKey(start.subject));
+  restart(draft, start, 'dequeued');
+  if (start.live) {
+    skipAll(draft, start.id, 'a change that it needs did not merge');
+    const item = mustItem(draft, start.id);
+    if (jobsOf(item).length > 0) reportFinal(draft, pass, item, { phase: 'failure', needs: true }, 'FAILURE');
+    noteItem(draft, item, 'FAILURE', dependsMessage.trim());
+    if (managerOf(pipeline).merges) shrink(draft, pass);
+  }
+  remove(draft, start.id);
+}

@@ -1,0 +1,134 @@
+import { Fault } from './fault.ts';
+import { type Item, subjectKey } from './item.ts';
+import { count, type Draft, drop, put, type QueueRow } from './world.ts';
+
+/**
+ * Queues of items. The list gives the order; `ahead` says on whose future an item is built, which differs from the list
+ * once something in between fails: nobody builds on a failing item.
+ */
+
+export function mustItem(draft: Draft, id: string): Item {
+  const item = draft.tables.items.get(id);
+  if (item === undefined) throw new Fault('bug', `no item ${id}`);
+  return item;
+}
+
+export function mustQueue(draft: Draft, id: string): QueueRow {
+  const queue = draft.tables.queues.get(id);
+  if (queue === undefined) throw new Fault('bug', `no queue ${id}`);
+  return queue;
+}
+
+/** Replaces some fields of an item. */
+export function change(draft: Draft, id: string, fields: Partial<Item>): Item {
+  const next = { ...mustItem(draft, id), ...fields };
+  put(draft, 'items', id, next);
+  return next;
+}
+
+export function changeQueue(draft: Draft, id: string, fields: Partial<QueueRow>): QueueRow {
+  const next = { ...mustQueue(draft, id), ...fields };
+  put(draft, 'queues', id, next);
+  return next;
+}
+
+/** Queues of a pipeline, in order. */
+export function queuesOf(draft: Draft, pipeline: string): QueueRow[] {
+  const queues: QueueRow[] = [];
+  for (const queue of draft.tables.queues.values()) if (queue.pipeline === pipeline) queues.push(queue);
+  return queues.sort((a, b) => a.order - b.order);
+}
+
+/** Items of a pipeline, queue by queue, front first. */
+export function itemsOf(draft: Draft, pipeline: string): Item[] {
+  return queuesOf(draft, pipeline).flatMap((queue) => queue.items.map((id) => mustItem(draft, id)));
+}
+
+export function openQueue(
+  draft: Draft,
+  queue: Omit<QueueRow, 'id' | 'order' | 'items'> & { order?: number },
+): QueueRow {
+  const serial = count(draft, 'queue');
+  const row: QueueRow = { order: serial, ...queue, id: `q${serial}`, items: [] };
+  put(draft, 'queues', row.id, row);
+  return row;
+}
+
+export function isInQueue(draft: Draft, queue: QueueRow, key: string): boolean {
+  return queue.items.some((id) => subjectKey(mustItem(draft, id).subject) === key);
+}
+
+/** Puts an item at the end of a queue; with `alone` it stands on nobody. */
+export function append(
+  draft: Draft,
+  item: Omit<Item, 'queue' | 'ahead'>,
+  queueId: string,
+  alone: boolean,
+): Item {
+  const queue = mustQueue(draft, queueId);
+  const ahead = alone ? null : (queue.items.at(-1) ?? null);
+  const placed: Item = { ...item, queue: queueId, ahead };
+  put(draft, 'items', item.id, placed);
+  put(draft, 'queues', queueId, { ...queue, items: [...queue.items, item.id] });
+  draft.dirty.add(queueId);
+  return placed;
+}
+
+/** Those who build directly on an item, in queue order. They always stand behind it in the list. */
+export function behind(draft: Draft, item: Item): Item[] {
+  const { items } = mustQueue(draft, item.queue);
+  const found: Item[] = [];
+  for (let at = items.indexOf(item.id) + 1; at < items.length; at++) {
+    const other = mustItem(draft, items[at] ?? '');
+    if (other.ahead === item.id) found.push(other);
+  }
+  return found;
+}
+
+/** An item and all that builds on it, directly or not, in queue order. */
+export function withFollowers(draft: Draft, item: Item): Item[] {
+  const { items } = mustQueue(draft, item.queue);
+  const inside = new Set([item.id]);
+  const found = [item];
+  for (let at = items.indexOf(item.id) + 1; at < items.length; at++) {
+    const other = mustItem(draft, items[at] ?? '');
+    if (other.ahead === null || !inside.has(other.ahead)) continue;
+    inside.add(other.id);
+    found.push(other);
+  }
+  return found;
+}
+
+/** Lets an item build on another; whoever built on it builds on what it left. */
+export function moveBehind(draft: Draft, item: Item, ahead: string | null): void {
+  for (const follower of behind(draft, item)) change(draft, follower.id, { ahead: item.ahead });
+  change(draft, item.id, { ahead });
+}
+
+/** Takes an item out. A dynamic queue goes with its last item. */
+export function remove(draft: Draft, id: string): void {
+  const item = mustItem(draft, id);
+  for (const follower of behind(draft, item)) change(draft, follower.id, { ahead: item.ahead });
+  const queue = mustQueue(draft, item.queue);
+  const items = queue.items.filter((other) => other !== id);
+  drop(draft, 'items', id);
+  draft.prune = true;
+  if (items.length === 0 && queue.dynamic) {
+    drop(draft, 'queues', queue.id);
+    draft.dirty.delete(queue.id);
+    return;
+  }
+  put(draft, 'queues', queue.id, { ...queue, items });
+  draft.dirty.add(queue.id);
+}
+
+/** Items on whose future this one is built, furthest first. */
+export function stackOf(draft: Draft, item: Item): Item[] {
+  const stack: Item[] = [];
+  for (let id = item.ahead; id !== null; ) {
+    const ahead = mustItem(draft, id);
+    stack.push(ahead);
+    id = ahead.ahead;
+  }
+  return stack.reverse();
+}

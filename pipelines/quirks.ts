@@ -1,0 +1,44 @@
+import type { Layout } from './layout.ts';
+
+/**
+ * Accidents of Zuul 2.6 that recorded traces show and that we do better. Every one is off; `Layout.quirks` names those that
+ * a conformance run turns on. The engine is the same either way: a quirk changes one decision, never the machinery.
+ */
+export const quirks = {
+  'zuul-message':
+    'Zuul 2.6 writes `Build succeeded.`; the results tab of today’s Gerrit wants the pipeline in the header.',
+  'silent-cycles':
+    'Zuul dropped the event of a change in a dependency cycle without a word; we say it on the change.',
+  'jobless-items':
+    'Zuul queued changes that no job applies to, announced them, and in a gate took their end for a failed merge.',
+  'filtered-parent-blocks':
+    'In Zuul a job whose parent does not apply never starts and is waited for, so that its item stays for ever; with us it starts.',
+  'merge-non-live':
+    'Zuul merged changes that are only there for those behind them; the merge of those behind does it all.',
+  'cancelled-overwrites-finished':
+    'Zuul marked finished builds CANCELED too when a needed change failed; we keep what they found out.',
+  'reject-without-approvals': 'In Zuul a pipeline with `reject` takes no change that has no vote at all.',
+  'relink-on-reconfigure':
+    'Zuul lined all items of a queue up again when it reloaded, so that the next pass restarted some without need.',
+  'revive-on-promote':
+    'Zuul’s promote made live items of changes that were only there for those behind them.',
+  'apscheduler-cron': 'Zuul ignored the month of a timer and counted weekdays from Monday = 0.',
+  'every-line-of-job': 'A job that stands under two parents appeared twice in Zuul’s reports; with us once.',
+  'disabled-forgets-conflicts':
+    'Zuul lost the report of a merge conflict in a disabled pipeline in an endless recursion.',
+  'raw-comments':
+    'Zuul matched comments as Gerrit sends them, so that `(1 comment)` after the header or a patchset-level comment defeats the patterns.',
+  'nobody-passes':
+    'In Zuul an event that names no account passes every `username` and `email` filter of a trigger.',
+  'event-prefix': 'Zuul took the event of a trigger for the beginning of the type of an event.',
+  'require-false-is-nothing':
+    'Zuul’s documentation lets `open: false` ask for closed changes; its code did not look at it.',
+  'noop-joins-queues':
+    'In Zuul the job `noop` is common to two projects and joins their queues; it tests nothing, so nothing is shared.',
+} as const;
+
+export type Quirk = keyof typeof quirks;
+
+export function hasQuirk(layout: Pick<Layout, 'quirks'>, quirk: Quirk): boolean {
+  return layout.quirks.includes(quirk);
+}
