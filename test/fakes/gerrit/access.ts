@@ -1,4 +1,5 @@
-import type { Account, Change, Label, Rule, State } from './model.ts';
+import type { Account, Change, Label, State } from './model.ts';
+import type { Rule } from './specs.ts';
 
 /**
  * Permissions in the shape of project.config. Simplified from the real thing in one point: rules of All-Projects and of the

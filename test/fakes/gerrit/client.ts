@@ -1,6 +1,6 @@
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { isJson, type Json } from './attributes.ts';
-import type { Gerrit, Login } from './server.ts';
+import type { Gerrit, Login } from './gerrit.ts';
 
 /** A plain ssh2 client for the simulator's own tests. */
 

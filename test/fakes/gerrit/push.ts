@@ -1,29 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { current } from './model.ts';
-import { type UploadOptions, uploadForReview } from './ops/upload.ts';
+import { uploadForReview } from './ops/upload.ts';
 import { Refusal, type Site } from './site.ts';
+import type { PushSpec } from './specs.ts';
 
 /** The fast path of `git push HEAD:refs/for/<branch>`: the commit is made in the server's repository, all else is the same. */
-
-export interface PushSpec extends UploadOptions {
-  /** Path to new content; `null` removes. Default: one new file, so that changes never conflict. */
-  readonly files?: Readonly<Record<string, string | null>>;
-  /** Commit message; a Change-Id line is added when it has none. */
-  readonly commitMessage?: string;
-  readonly branch?: string;
-  /** Who pushes, by username. Default: admin. */
-  readonly user?: string;
-  /** Change-Id of the commit. Default: a new one. */
-  readonly changeId?: string;
-  /** Makes a new patch set of this change by amending its current one. */
-  readonly change?: number;
-  /** Sits on the current patch set of this change. */
-  readonly parentChange?: number;
-  /** Sits on this commit. */
-  readonly parent?: string;
-  /** With `change`: moves it onto the tip of the branch, or onto `parentChange`. */
-  readonly rebase?: boolean;
-}
 
 export interface Pushed {
   readonly number: number;

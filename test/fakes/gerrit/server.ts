@@ -1,13 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ADMINISTRATORS, DEFAULT_LABELS } from './access.ts';
-import { gson, type Json } from './attributes.ts';
-import { refUpdated } from './events.ts';
-import type { Faults } from './faults.ts';
-import { createRepo, repoPath, ZERO } from './git.ts';
+import { ADMINISTRATORS } from './access.ts';
+import { gson } from './attributes.ts';
+import type { Gerrit, GerritOptions, Login } from './gerrit.ts';
 import { type KeyPair, keptKeyPair, makeKeyPair } from './keys.ts';
-import type { Account, Change, Command, Label, Project, Review, Rule, SubmitType } from './model.ts';
+import type { Account } from './model.ts';
 import { current } from './model.ts';
 import {
   abandonChange,
@@ -18,127 +16,16 @@ import {
   setHashtags,
   setTopic,
 } from './ops/edit.ts';
+import { createBranch, createProject } from './ops/project.ts';
 import { postReview } from './ops/review.ts';
 import { submitChange } from './ops/submit.ts';
-import { type Pushed, type PushSpec, pushChange } from './push.ts';
-import { Refusal, Site } from './site.ts';
+import { pushChange } from './push.ts';
+import { Site } from './site.ts';
+import type { AccountSpec, By } from './specs.ts';
 import { type Door, openDoor } from './ssh.ts';
 
-/**
- * A Gerrit for tests, the demo and benchmarks: a real SSH server with real git repositories behind it. The control calls below do
- * what people do in the web UI; each sends the events that Gerrit would send.
- */
-
-export interface GerritOptions {
-  /** Folder that keeps everything, so that a server started on it again knows all it acknowledged. Default: a temporary one. */
-  readonly dir?: string;
-  /** Default 0: a free one. Always on loopback. */
-  readonly port?: number;
-  readonly version?: string;
-  /** Canonical web URL, with a trailing slash. Nothing needs to listen there. */
-  readonly webUrl?: string;
-  readonly instanceId?: string;
-  readonly submitWholeTopic?: boolean;
-  readonly strictLabels?: boolean;
-  readonly publishPatchSetLevelComment?: boolean;
-  /** Most rows of one query. Default 500. */
-  readonly queryLimit?: number;
-  readonly firstChange?: number;
-  /** ms since the epoch. */
-  readonly now?: () => number;
-}
-
-export interface AccountSpec {
-  readonly name?: string;
-  readonly email?: string;
-  readonly groups?: readonly string[];
-  /** OpenSSH public key line. Without one a key pair is made. */
-  readonly publicKey?: string;
-}
-
-export interface Login {
-  readonly username: string;
-  /** File with the private key, where the server made the pair. */
-  readonly keyFile: string;
-  readonly privateKey: string;
-}
-
-export interface ProjectSpec {
-  readonly branch?: string;
-  readonly branches?: readonly string[];
-  readonly submitType?: SubmitType;
-  readonly labels?: readonly Label[];
-  readonly files?: Readonly<Record<string, string>>;
-}
-
-interface By {
-  /** Username. Default: admin. */
-  readonly user?: string;
-  /** Default: the current one. */
-  readonly patchset?: number;
-}
-
-export interface Gerrit extends AsyncDisposable {
-  readonly host: '127.0.0.1';
-  readonly port: number;
-  readonly dir: string;
-  readonly webUrl: string;
-  /** The host's public key, `ssh-ed25519 AAAA...`. */
-  readonly hostKey: string;
-  readonly faults: Faults;
-  readonly site: Site;
-
-  account(username: string, spec?: AccountSpec): Login;
-  createProject(name: string, spec?: ProjectSpec): Promise<void>;
-  createBranch(project: string, branch: string, from?: string): Promise<string>;
-  /** Adds an access rule; `revoke` removes all rules of a permission for a group. */
-  allow(rule: Rule): void;
-  revoke(permission: string, group: string): void;
-
-  push(project: string, spec?: PushSpec): Promise<Pushed>;
-  /** Posts text (and votes); `patchsetLevel` posts as the web UI's reply box does. */
-  comment(change: number, text: string, options?: By & { patchsetLevel?: boolean }): Promise<void>;
-  vote(change: number, labels: Record<string, number>, options?: By & { message?: string }): Promise<void>;
-  abandon(change: number, options?: By & { reason?: string }): Promise<void>;
-  restore(change: number, options?: By & { reason?: string }): Promise<void>;
-  submit(change: number, options?: By): Promise<void>;
-  topic(change: number, topic: string, options?: By): Promise<void>;
-  hashtags(change: number, hashtags: readonly string[], options?: By): Promise<void>;
-  flag(change: number, flag: 'wip' | 'private', on: boolean, options?: By): Promise<void>;
-  reviewer(change: number, reviewer: string, options?: By): Promise<void>;
-  remove(change: number, options?: By): Promise<void>;
-
-  change(number: number): Change;
-  changes(): Change[];
-  /** Value of a user's vote on the current (or given) patch set, 0 if none. */
-  voteOf(number: number, label: string, user: string, patchset?: number): number;
-  /** Every review post ever accepted, in order; of one user or change where given. */
-  reviews(filter?: { user?: string; change?: number }): Review[];
-  commands(): readonly Command[];
-  /** Lines of the last 1000 events, delivered or not. */
-  events(): string[];
-  /** Commit that a branch points at. */
-  tip(project: string, branch: string): Promise<string | undefined>;
-  file(project: string, commit: string, path: string): Promise<string | undefined>;
-  /** Waits until `ready` answers something else than undefined and false; rejects after `deadline` ms. */
-  waitFor<T>(ready: () => T | undefined | false, deadline?: number): Promise<T>;
-
-  connections(): number;
-  streams(): number;
-  cut(which?: 'streams' | 'all', how?: 'rst' | 'fin'): void;
-  freeze(which?: 'streams' | 'all'): void;
-  thaw(): void;
-  rekey(): void;
-  /** Lets stalled streams go on after `faults.stallStreams` was set back. */
-  wake(): void;
-  /** Bytes (or an object as a line) to every stream, past all filters. */
-  inject(line: Uint8Array | Json): void;
-  /** Delivers the last events again. */
-  repeat(count: number, options?: { reversed?: boolean }): void;
-  /** Goes away (port closed, connections cut) and comes back on the same port. */
-  down(): Promise<void>;
-  up(options?: { newHostKey?: boolean }): Promise<void>;
-}
+export type { Gerrit, GerritOptions, Login } from './gerrit.ts';
+export type { AccountSpec, ProjectSpec, PushSpec } from './specs.ts';
 
 export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> {
   const temporary = options.dir === undefined;
@@ -180,6 +67,7 @@ export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> 
       email: spec.email ?? known?.email ?? `${username}@example.org`,
       keys: [spec.publicKey ?? pair?.publicKey ?? ''],
       groups: spec.groups ?? known?.groups ?? [],
+      httpPassword: spec.httpPassword ?? known?.httpPassword,
     };
     if (JSON.stringify(known) !== JSON.stringify(wanted)) site.record({ kind: 'account', account: wanted });
     return { username, keyFile, privateKey: pair?.privateKey ?? '' };
@@ -217,10 +105,11 @@ export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> 
     comment: async (change, text, given) =>
       serially(() => {
         const patchset = given?.patchset ?? current(site.change(change)).number;
-        const input =
+        const said =
           given?.patchsetLevel === true
             ? { comments: { '/PATCHSET_LEVEL': [{ message: text }] } }
             : { message: text };
+        const input = { ...said, labels: given?.labels, tag: given?.tag };
         postReview(site, by(given), change, patchset, input);
       }),
     vote: async (change, labels, given) =>
@@ -334,55 +223,4 @@ async function waitFor<T>(site: Site, ready: () => T | undefined | false, deadli
       }
     });
   }
-}
-
-export function isProjectName(name: string): boolean {
-  return /^[\w][\w./+-]*$/.test(name) && !/\.\.|\/\/|\/$|\.git$/.test(name);
-}
-
-async function createProject(site: Site, name: string, spec: ProjectSpec): Promise<void> {
-  if (!isProjectName(name)) throw new Refusal(400, `invalid project name: ${name}`);
-  if (site.state.projects.has(name)) throw new Refusal(409, `Project "${name}" already exists.`);
-  await site.exclusive(async () => {
-    const head = spec.branch ?? 'master';
-    createRepo(repoPath(site.options.dir, name), head);
-    const repo = site.repo(name);
-    const gerrit = { name: 'Gerrit Code Review', email: 'gerrit@localhost' };
-    const tree = await repo.edit(undefined, spec.files ?? {});
-    const sha = repo.create(
-      { tree, parents: [], author: gerrit, committer: gerrit, message: 'Initial empty repository\n' },
-      site.now(),
-    );
-    const branches = [...new Set([head, ...(spec.branches ?? [])])];
-    await repo.update(branches.map((branch) => ({ ref: `refs/heads/${branch}`, new: sha })));
-    const project: Project = {
-      name,
-      head,
-      submitType: spec.submitType ?? 'MERGE_IF_NECESSARY',
-      labels: spec.labels ?? DEFAULT_LABELS,
-    };
-    site.record({ kind: 'project', project });
-    for (const branch of branches) {
-      const update = { ref: `refs/heads/${branch}`, oldRev: ZERO, newRev: sha };
-      site.hub.emit(refUpdated(site.state, name, 'admin', update));
-    }
-    site.hub.emit({
-      type: 'project-created',
-      fields: { projectName: name, headName: `refs/heads/${head}` },
-      visibleTo: () => true,
-    });
-  });
-}
-
-async function createBranch(site: Site, project: string, branch: string, from?: string): Promise<string> {
-  return site.exclusive(async () => {
-    const repo = site.repo(project);
-    const base = from ?? site.state.projects.get(project)?.head ?? 'master';
-    const sha = (await repo.resolve(`refs/heads/${base}`)) ?? (await repo.resolve(base));
-    if (sha === undefined) throw new Refusal(409, `invalid revision "${base}"`);
-    const ref = `refs/heads/${branch}`;
-    await repo.update([{ ref, new: sha, old: ZERO }]);
-    site.hub.emit(refUpdated(site.state, project, 'admin', { ref, oldRev: ZERO, newRev: sha }));
-    return sha;
-  });
 }

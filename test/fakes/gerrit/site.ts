@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DEFAULT_RULES } from './access.ts';
+import { apply, emptyState } from './apply.ts';
 import { refUpdated } from './events.ts';
-import { type Faults, noFaults } from './faults.ts';
 import { openRepo, type Repo, repoPath, ZERO } from './git.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { type Account, apply, type Change, type Entry, emptyState, type State } from './model.ts';
+import type { Account, Change, Entry, State } from './model.ts';
+import { type Faults, noFaults } from './specs.ts';
 import { StreamHub } from './stream.ts';
 
 export interface SiteOptions {

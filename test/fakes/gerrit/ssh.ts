@@ -175,7 +175,7 @@ async function execute(
   channel.on('error', () => undefined);
   channel.stderr.on('error', () => undefined);
   const { slowCommand } = site.faults;
-  if (slowCommand !== undefined && command.startsWith(slowCommand.prefix)) {
+  if (slowCommand !== null && command.startsWith(slowCommand.prefix)) {
     await new Promise((resolve) => setTimeout(resolve, slowCommand.ms));
   }
   const streaming = /^\s*gerrit\s+stream-events\b/.test(command);

@@ -1,8 +1,9 @@
 import type { ServerChannel } from 'ssh2';
 import { gson } from './attributes.ts';
 import type { GerritEvent } from './events.ts';
-import { type Faults, withoutFields, withStringNumbers } from './faults.ts';
+import { withoutFields, withStringNumbers } from './faults.ts';
 import type { Account } from './model.ts';
+import type { Faults } from './specs.ts';
 
 /**
  * `gerrit stream-events`, lossy by design: 128 events wait per connection while the writer is blocked by a slow reader; what

@@ -16,7 +16,8 @@ import {
 import { withStringNumbers } from '../faults.ts';
 import type { Change, PatchSet, State } from '../model.ts';
 import { current } from '../model.ts';
-import { QueryError, runQuery } from '../query.ts';
+import { QueryError } from '../operators.ts';
+import { runQuery } from '../query.ts';
 import type { Run } from './context.ts';
 
 const OPTIONS = [

@@ -93,7 +93,7 @@ function parseVote(option: string, value: string): number {
 /** Applies the knob for reviews around `post`. */
 async function posted(context: Context, post: () => void | Promise<void>): Promise<void> {
   const fault = context.site.faults.review;
-  if (fault === undefined || fault.times <= 0) return post();
+  if (fault === null || fault.times <= 0) return post();
   fault.times--;
   if (fault.kind === 'refused') throw new Refusal(409, fault.text ?? 'internal server error');
   if (fault.kind === 'lost-after') await post();

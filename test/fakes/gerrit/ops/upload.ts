@@ -6,19 +6,9 @@ import type { Account, Change, ChangeKind, PatchSet } from '../model.ts';
 import { current } from '../model.ts';
 import type { Commit } from '../objects.ts';
 import { patchSetRef, Refusal, type Site } from '../site.ts';
+import type { UploadOptions } from '../specs.ts';
 import { addReviewer, setFlag, setHashtags, setTopic } from './edit.ts';
 import { copiedVotes, postReview } from './review.ts';
-
-/** `refs/for/<branch>%<options>`. */
-export interface UploadOptions {
-  readonly topic?: string;
-  readonly hashtags?: readonly string[];
-  readonly wip?: boolean;
-  readonly private?: boolean;
-  readonly reviewers?: readonly string[];
-  readonly labels?: Readonly<Record<string, number>>;
-  readonly message?: string;
-}
 
 export interface Uploaded {
   readonly change: Change;
