@@ -1,0 +1,80 @@
+/**
+ * Replaces secrets in a stream of bytes. What comes out depends on the bytes alone, never on how they were cut into chunks: the
+ * leftmost secret wins, of those the longest, and a tail that may still become one is held back until it is decided.
+ *
+ * A secret of several lines is looked for line by line, since a time may be put at the beginning of each.
+ */
+
+export interface Redactor {
+  push(chunk: Buffer): Buffer;
+  /** What was held back. */
+  end(): Buffer;
+}
+
+/** Anything shorter would tear ordinary words apart and hide nothing. */
+const shortest = 4;
+const mask = Buffer.from('****');
+
+export function secretPieces(secrets: readonly string[]): string[] {
+  const pieces = secrets.flatMap((secret) => secret.split(/\r?\n/)).map((piece) => piece.trim());
+  return [...new Set(pieces.filter((piece) => Buffer.byteLength(piece) >= shortest))];
+}
+
+export function redactor(secrets: readonly string[]): Redactor {
+  const needles = secretPieces(secrets)
+    .map((piece) => Buffer.from(piece))
+    .sort((a, b) => b.length - a.length);
+  const longest = needles[0]?.length ?? 0;
+  if (longest === 0) return { push: (chunk) => chunk, end: () => Buffer.alloc(0) };
+  let held: Buffer = Buffer.alloc(0);
+
+  function take(last: boolean): Buffer {
+    const parts: Buffer[] = [];
+    let from = 0;
+    const open = last ? held.length : firstOpen(held, needles, longest);
+    for (;;) {
+      const found = firstMatch(held, from, needles);
+      // A match at or behind an undecided place must wait: a secret that begins earlier, or a longer one, may win.
+      if (found === undefined || found.at >= open) break;
+      parts.push(held.subarray(from, found.at), mask);
+      from = found.at + found.length;
+    }
+    const end = Math.max(from, open);
+    parts.push(held.subarray(from, end));
+    held = held.subarray(end);
+    return parts.length === 1 ? (parts[0] ?? held) : Buffer.concat(parts);
+  }
+
+  return {
+    push(chunk) {
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      return take(false);
+    },
+    end: () => take(true),
+  };
+}
+
+/** The leftmost match at or after `from`; needles are sorted, so the first of several at one place is the longest. */
+function firstMatch(
+  text: Buffer,
+  from: number,
+  needles: readonly Buffer[],
+): { at: number; length: number } | undefined {
+  let best: { at: number; length: number } | undefined;
+  for (const needle of needles) {
+    const at = text.indexOf(needle, from);
+    if (at >= 0 && (best === undefined || at < best.at)) best = { at, length: needle.length };
+  }
+  return best;
+}
+
+/** The first place whose bytes, all there are, are the beginning of a secret but not yet all of it. */
+function firstOpen(text: Buffer, needles: readonly Buffer[], longest: number): number {
+  for (let at = Math.max(0, text.length - longest + 1); at < text.length; at++) {
+    const rest = text.length - at;
+    for (const needle of needles) {
+      if (needle.length > rest && needle.compare(text, at, text.length, 0, rest) === 0) return at;
+    }
+  }
+  return text.length;
+}
