@@ -24,16 +24,28 @@ export class FormatMistake extends Error {
 
 /** A value that is known only when the parameters are: a lazy include or a Jinja template. */
 export class Deferred {
-  /** How Python would print the object; shows where a template never got its parameters. */
+  /** JJB's name for it. */
   readonly name: string;
   readonly render: (params: Dict, allowEmpty: boolean) => unknown;
   /** JJB renders a Jinja template even where a macro was called without parameters. */
   readonly always: boolean;
+  /** Parameters are substituted in what it renders, too. */
+  readonly substitute: boolean;
 
-  constructor(name: string, always: boolean, render: (params: Dict, allowEmpty: boolean) => unknown) {
+  constructor(
+    name: string,
+    render: (params: Dict, allowEmpty: boolean) => unknown,
+    options: { always?: boolean; substitute?: boolean } = {},
+  ) {
     this.name = name;
-    this.always = always;
     this.render = render;
+    this.always = options.always ?? false;
+    this.substitute = options.substitute ?? false;
+  }
+
+  /** As JJB prints it, to show where a template never got its parameters. */
+  toJSON(): string {
+    return `<jenkins_jobs.local_yaml.${this.name} object at 0x0>`;
   }
 }
 
@@ -254,11 +266,13 @@ export function formatTree(value: unknown, context: FormatContext): unknown {
   return value instanceof Deferred ? renderDeferred(value, context) : value;
 }
 
-export function renderDeferred(value: Deferred, context: FormatContext): unknown {
+function renderDeferred(value: Deferred, context: FormatContext): unknown {
   let rendered: unknown = value;
   for (let round = 0; rendered instanceof Deferred; round++) {
     if (round === 100) throw new FormatMistake('format', 'An include leads to itself.');
+    const { substitute } = rendered;
     rendered = rendered.render(context.params, context.allowEmpty);
+    if (substitute) rendered = formatTree(rendered, context);
   }
   return rendered;
 }

@@ -37,7 +37,7 @@ export interface PlaceBook extends Places {
   note(node: object, spot: Spot): void;
   part(node: object, name: string): PartSpot | undefined;
   /** `copy` was made of `source` and shares its places. */
-  link(copy: object, source: object): void;
+  readonly link: (copy: object, source: object) => void;
 }
 
 export function createPlaces(): PlaceBook {

@@ -1,0 +1,89 @@
+import type { ExpandedJob } from '../expand.ts';
+import type { Corpus } from '../load.ts';
+import type { Component } from '../macros.ts';
+import { didYouMean, type Place } from '../problem.ts';
+import { type Dict, isDict, pythonText } from '../python.ts';
+
+/** What mapping a job's parts says about them. */
+export interface Report {
+  error(code: string, message: string, at: Place | undefined, hint?: string, part?: Component): void;
+  /** A part without a meaning here: an error, or a warning where the site says so. */
+  unsupported(what: string, name: string, at: Place | undefined, part?: Component, hint?: string): void;
+  /** A part that is not needed here: always a warning. */
+  ignored(code: string, message: string, at: Place | undefined, part?: Component): void;
+  place(key: string): Place | undefined;
+  placeIn(part: Component, key?: string): Place | undefined;
+  placeOf(node: unknown, key?: string | number): Place | undefined;
+  /** The options of a part; tells every one that is not among `known`. */
+  options(kind: string, part: Component, known: readonly string[]): Dict;
+}
+
+export function createReport(corpus: Corpus, job: ExpandedJob, unsupported: 'error' | 'ignore'): Report {
+  const { places, problems } = corpus;
+  const via = (part: Component | undefined) => part?.via ?? job.via;
+  const report: Report = {
+    error(code, message, at, hint, part) {
+      problems.push({ severity: 'error', code, message, at: at ?? job.at, hint, via: via(part) });
+    },
+    unsupported(what, name, at, part, hint) {
+      problems.push({
+        severity: unsupported === 'error' ? 'error' : 'warning',
+        code: `unsupported-${what}`,
+        message: `The ${what} ${JSON.stringify(name)} is not supported${unsupported === 'error' ? '' : ' and is left out'}.`,
+        at: at ?? job.at,
+        hint:
+          hint ??
+          (unsupported === 'error'
+            ? 'Remove it, or set "unsupported: ignore" to run without it.'
+            : undefined),
+        via: via(part),
+      });
+    },
+    ignored(code, message, at, part) {
+      problems.push({ severity: 'warning', code, message, at: at ?? job.at, via: via(part) });
+    },
+    place: (key) => places.of(job.data, key),
+    placeIn: (part, key) =>
+      (key === undefined || !isDict(part.value) ? undefined : places.of(part.value, key)) ?? part.at,
+    placeOf: (node, key) => places.of(node, key),
+    options(kind, part, known) {
+      const { value } = part;
+      if (value === null || value === undefined) return {};
+      if (!isDict(value)) {
+        report.error(
+          'part-options',
+          `The ${kind} ${part.name} needs options, not ${pythonText(value).slice(0, 40)}.`,
+          part.at,
+          undefined,
+          part,
+        );
+        return {};
+      }
+      for (const key of Object.keys(value)) {
+        if (known.includes(key)) continue;
+        const near = didYouMean(key, known);
+        const hint = near === undefined ? undefined : `Did you mean "${near}"?`;
+        report.unsupported(`${kind}-option`, `${part.name}.${key}`, report.placeIn(part, key), part, hint);
+      }
+      return value;
+    },
+  };
+  return report;
+}
+
+/** JJB reads the words true and false also where a template made text of them. */
+export function readFlag(value: unknown, fallback: boolean): boolean {
+  if (value === undefined || value === null || value === '') return fallback;
+  if (typeof value === 'string') return value.toLowerCase() === 'true';
+  return Boolean(value);
+}
+
+/** `a/**, b.log` → the patterns. */
+export function readPatterns(value: unknown): string[] {
+  const text = Array.isArray(value) ? value.map(pythonText).join(',') : pythonText(value ?? '');
+  return text
+    .split(',')
+    .map((pattern) => pattern.trim())
+    .filter((pattern) => pattern !== '')
+    .map((pattern) => (pattern.endsWith('/') ? `${pattern}**` : pattern));
+}

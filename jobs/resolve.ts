@@ -1,0 +1,152 @@
+import type { JobDefinition } from './definition.ts';
+import { type ExpandedJob, expandJobs, plainDescription, type Step } from './expand.ts';
+import { parseLabel } from './label.ts';
+import { type JjbSettings, loadCorpus } from './load.ts';
+import { type Component, createInliner, type InlinedJob, inlineJob } from './macros.ts';
+import { mapBuilder } from './map/builders.ts';
+import { mapProperty, mapScm, mapTrigger } from './map/others.ts';
+import { mapParameter } from './map/parameters.ts';
+import { mapPublisher } from './map/publishers.ts';
+import { createReport, type Report } from './map/report.ts';
+import { mapWrapper } from './map/wrappers.ts';
+import { isError, type Problem, type SourceFile } from './problem.ts';
+import { isDict, isList, pythonText, pythonTruth } from './python.ts';
+
+/**
+ * JJB files in, job definitions out. Nothing of a job is skipped in silence: a part that has no meaning here is a problem
+ * of its own, an error unless the site says `unsupported: ignore`, and a part that is not needed here (colours of
+ * the console, cleaning of a workspace that is always fresh) is a warning.
+ */
+
+export interface ReadJobsOptions {
+  /** The text of an included file; undefined where there is none. */
+  readonly read: (path: string) => string | undefined;
+  readonly unsupported: 'error' | 'ignore';
+  readonly settings?: JjbSettings;
+}
+
+export interface JobsRead {
+  /** By name; without the jobs that have errors and those that are disabled. */
+  readonly jobs: Record<string, JobDefinition>;
+  /** Every job as JJB would hand it to Jenkins, macros replaced. */
+  readonly raw: Record<string, unknown>;
+  readonly problems: Problem[];
+  /** Included files, so that problems can show their lines. */
+  readonly included: SourceFile[];
+}
+
+export function readJobs(sources: readonly SourceFile[], options: ReadJobsOptions): JobsRead {
+  const settings = options.settings ?? {};
+  const included = new Map<string, SourceFile>();
+  const corpus = loadCorpus(sources, { ...settings, read: options.read, included });
+  const inliner = createInliner(corpus, settings);
+  const jobs: Record<string, JobDefinition> = {};
+  const raw: Record<string, unknown> = {};
+  for (const job of expandJobs(corpus, settings)) {
+    if (job.name === '__proto__') continue;
+    const before = corpus.problems.length;
+    const inlined = inlineJob(job, inliner, corpus);
+    raw[job.name] = inlined.data;
+    const definition = resolveJob(job, inlined, createReport(corpus, job, options.unsupported));
+    const failed = corpus.problems.slice(before).some(isError);
+    if (definition !== undefined && !failed) jobs[job.name] = definition;
+  }
+  return { jobs, raw, problems: once(corpus.problems), included: [...included.values()] };
+}
+
+function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobDefinition | undefined {
+  const parts = (list: string): readonly Component[] => inlined.parts[list] ?? [];
+  checkJob(job, report);
+  const parameters = parts('parameters').flatMap((part) => mapParameter(part, report) ?? []);
+  const wrappers = parts('wrappers').map((part) => mapWrapper(part, report));
+  const builders = parts('builders').flatMap((part) => mapBuilder(part, report) ?? []);
+  const publishers = parts('publishers').flatMap((part) => mapPublisher(part, report));
+  for (const part of parts('properties')) mapProperty(part, report);
+  for (const part of parts('scm')) mapScm(part, report);
+  for (const part of parts('triggers')) mapTrigger(part, report);
+  if (pythonTruth(job.data['disabled']) && job.data['disabled'] !== 'false') {
+    report.ignored(
+      'disabled-job',
+      `The job ${job.name} is disabled and will not run.`,
+      report.place('disabled'),
+    );
+    return undefined;
+  }
+  const description = plainDescription(job.data['description']);
+  const timeout = wrappers.find((wrapper) => wrapper?.kind === 'timeout');
+  return {
+    name: job.name,
+    ...(description === undefined ? {} : { description }),
+    node: nodeOf(job, report),
+    builders,
+    ...(timeout?.kind === 'timeout' ? { timeout: timeout.timeout } : {}),
+    timestamps: wrappers.some((wrapper) => wrapper?.kind === 'timestamps'),
+    publishers,
+    parameters: Object.fromEntries(parameters),
+    ...(job.at === undefined ? {} : { place: `${job.at.file}:${job.at.line}:${job.at.column}` }),
+  };
+}
+
+const LISTS = ['parameters', 'wrappers', 'builders', 'publishers', 'properties', 'scm', 'triggers'];
+const UNSUPPORTED_LISTS = ['prebuilders', 'postbuilders', 'reporters', 'notifications', 'axes'];
+
+/** Keys of a job that are not lists of parts, and mean something here. */
+function checkJob(job: ExpandedJob, report: Report): void {
+  const type = job.data['project-type'] ?? 'freestyle';
+  if (type !== 'freestyle') {
+    report.unsupported('project-type', pythonText(type), report.place('project-type'));
+  }
+  for (const key of ['workspace', 'custom-workspace', 'native']) {
+    if (job.data[key] !== undefined && job.data[key] !== false)
+      report.unsupported('key', key, report.place(key));
+  }
+  for (const list of LISTS) checkList(list, job.data[list], report);
+  for (const list of UNSUPPORTED_LISTS) {
+    if (pythonTruth(job.data[list])) report.unsupported('list', list, report.place(list));
+  }
+  if (job.data['concurrent'] === false) {
+    report.ignored(
+      'ignored-key',
+      'Builds of this job may run at the same time here.',
+      report.place('concurrent'),
+    );
+  }
+}
+
+function checkList(key: string, value: unknown, report: Report): void {
+  if (value === undefined || value === null || isList(value)) return;
+  const hint = isDict(value) ? 'Put "- " before every part.' : undefined;
+  report.error('jjb-shape', `"${key}:" must be a list.`, report.place(key), hint);
+}
+
+function nodeOf(job: ExpandedJob, report: Report): string {
+  const node = job.data['node'];
+  if (node === undefined || node === null) return '';
+  const text = pythonText(node).trim();
+  const label = parseLabel(text);
+  if (label.kind === 'wrong') {
+    report.error(
+      'label',
+      `The label expression ${JSON.stringify(text)} is wrong: ${label.message}`,
+      report.place('node'),
+    );
+  }
+  return text;
+}
+
+/** Jobs of one template make one mistake at one place many times: it is told once. */
+function once(problems: readonly Problem[]): Problem[] {
+  const seen = new Map<string, { problem: Problem; jobs: number }>();
+  for (const problem of problems) {
+    const { at } = problem;
+    const key = JSON.stringify([problem.code, problem.message, at?.file, at?.line, at?.column]);
+    const before = seen.get(key);
+    if (before === undefined) seen.set(key, { problem, jobs: 1 });
+    else before.jobs++;
+  }
+  return [...seen.values()].map(({ problem, jobs }) => {
+    if (jobs === 1 || problem.via === undefined) return problem;
+    const more: Step = { what: `and ${jobs - 1} more like it` };
+    return { ...problem, via: [...problem.via, more] };
+  });
+}
