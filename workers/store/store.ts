@@ -1,7 +1,7 @@
 import type { ActionKind } from '../../pipelines/action.ts';
 import type { Filed, History, SiteConfig, Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
-import type { Database, Sql } from './database.ts';
+import type { Database, Hold, Sql } from './database.ts';
 import { findBuild, findHistory } from './history.ts';
 import { insertFacts, ledgerOf, tallyOf, unusedFacts } from './inbox.ts';
 import { migrate } from './migrate.ts';
@@ -31,6 +31,8 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
   // In one process the call below is the whole wake-up; between processes it is NOTIFY in the same transaction.
   const apart = db.kind === 'postgres';
   const unlisten = apart ? await db.listen(FILED, () => wake.ring()) : async () => undefined;
+
+  const holds = new Set<Hold>();
 
   async function write<T>(name: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     crashpoint(`store.${name}.before`);
@@ -79,6 +81,10 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
     isDone: (action) => isDoneAction(db, action),
     lead: async (signal) => {
       const hold = await db.hold('leader', signal);
+      holds.add(hold);
+      const resign = async (): Promise<void> => {
+        if (holds.delete(hold)) await hold.release();
+      };
       try {
         const [row] = await write('lead', (sql) =>
           sql.query<{ epoch: number }>(
@@ -86,9 +92,9 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
             [now()],
           ),
         );
-        return { epoch: row?.epoch ?? 0, lost: hold.lost, resign: () => hold.release() };
+        return { epoch: row?.epoch ?? 0, lost: hold.lost, resign };
       } catch (caught) {
-        await hold.release();
+        await resign();
         throw caught;
       }
     },
@@ -137,6 +143,8 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
     prune: (retention) => write('prune', (sql) => prune(sql, retention, now())),
     [Symbol.asyncDispose]: async () => {
       wake.ring();
+      for (const hold of holds) await hold.release();
+      holds.clear();
       await unlisten();
     },
   };
