@@ -16,7 +16,7 @@ interface Lane {
   consumer?: Consumer;
 }
 
-export function memoryQueue(first = 20, most = 2_000): WorkQueue {
+export function memoryQueue(soonest = 20, latest = 2_000): WorkQueue {
   const lanes = new Map<string, Lane>();
   const listeners = new Set<(target: string, reason: StopReason) => void>();
   const ended = new Set<Promise<void>>();
@@ -33,10 +33,9 @@ export function memoryQueue(first = 20, most = 2_000): WorkQueue {
   function pump(at: Lane): void {
     if (closed) return;
     while (at.consumer !== undefined && at.running.size < at.consumer.concurrency) {
-      const next = at.waiting.entries().next();
-      if (next.done === true) return;
-      const [id, action] = next.value;
-      at.waiting.delete(id);
+      const action = first([...at.waiting.values()]);
+      if (action === undefined) return;
+      at.waiting.delete(action.id);
       start(at, at.consumer, action, 1);
     }
   }
@@ -66,7 +65,7 @@ export function memoryQueue(first = 20, most = 2_000): WorkQueue {
         at.delayed.delete(action.id);
         if (!closed) start(at, consumer, action, attempt + 1);
       },
-      backoff(attempt, first, most, Math.random()),
+      backoff(attempt, soonest, latest, Math.random()),
     );
     at.delayed.set(action.id, timer);
   }
@@ -115,4 +114,11 @@ export function memoryQueue(first = 20, most = 2_000): WorkQueue {
       await Promise.all(ended);
     },
   };
+}
+
+/** The oldest of the highest precedence. */
+function first(waiting: readonly Action[]): Action | undefined {
+  const rank = (action: Action): number =>
+    'precedence' in action ? ['high', 'normal', 'low'].indexOf(action.precedence) : 0;
+  return waiting.toSorted((a, b) => rank(a) - rank(b))[0];
 }
