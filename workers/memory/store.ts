@@ -40,7 +40,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
   function file(filed: Filed): boolean {
     if (facts.has(filed.key)) return false;
     seq += 1;
-    const line: Line = { ...structuredClone(filed), seq, filedAt: now(), aside: false };
+    const line: Line = { ...copy(filed), seq, filedAt: now(), aside: false };
     facts.set(filed.key, line);
     lines.push(line);
     return true;
@@ -49,7 +49,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
   function want(action: Action): void {
     if (actions.has(action.id)) return;
     const isCancel = action.kind === 'cancel';
-    const entry = { action: structuredClone(action), begun: false, answered: false, doneAt: now() };
+    const entry = { action: copy(action), begun: false, answered: false, doneAt: now() };
     actions.set(action.id, { ...entry, done: isCancel });
   }
 
@@ -101,11 +101,11 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
     unused: async (limit) => {
       const waiting = lines.filter((line) => line.usedAt === undefined).slice(0, limit);
       return waiting.map(({ seq: at, key, fact, raw }) =>
-        structuredClone({ seq: at, key, fact, ...(raw === undefined ? {} : { raw }) }),
+        copy({ seq: at, key, fact, ...(raw === undefined ? {} : { raw }) }),
       );
     },
     filed: (deadline, signal) => wake.wait(deadline - now(), signal),
-    world: async () => structuredClone([...world.values()]),
+    world: async () => copy([...world.values()]),
     commit: async (turn) => {
       if (turn.epoch !== epoch) {
         throw new Fault('leader-lost', `a turn of epoch ${turn.epoch} came when epoch ${epoch} leads`);
@@ -115,7 +115,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
         if (line === undefined) throw new Fault('leader-lost', `fact ${entry.seq} was used before`);
         return { line, note: entry.note };
       });
-      const rows = structuredClone({ put: turn.world.put, history: turn.history });
+      const rows = copy({ put: turn.world.put, history: turn.history });
       for (const { line, note } of used) {
         line.usedAt = now();
         line.note = note.slice(0, 2000);
@@ -131,7 +131,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
       const undone = [...actions.values()].filter(
         (entry) => !entry.done && (kinds === undefined || kinds.includes(entry.action.kind)),
       );
-      return structuredClone(undone.map((entry) => entry.action));
+      return copy(undone.map((entry) => entry.action));
     },
     cancelled: async () =>
       [...actions.values()].flatMap((entry) =>
@@ -176,7 +176,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
         )
         .reverse()
         .slice(0, query.limit)
-        .map((line) => structuredClone(line)),
+        .map((line) => copy(line)),
     tally: async (since) => {
       const filed = lines.filter((line) => line.filedAt >= since);
       const aside = filed.filter((line) => line.aside).length;
@@ -218,6 +218,11 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
     },
     [Symbol.asyncDispose]: async () => wake.ring(),
   };
+}
+
+/** As a database gives it back: what JSON does not hold is gone, what it cannot hold throws. */
+function copy<T>(value: T): T {
+  return fromJson<T>(JSON.stringify(value));
 }
 
 function id(row: { readonly table: string; readonly key: string }): string {
