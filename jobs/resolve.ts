@@ -1,16 +1,17 @@
 import type { JobDefinition } from './definition.ts';
-import { type ExpandedJob, expandJobs, plainDescription, type Step } from './expand.ts';
+import { expandJobs } from './jjb/expand.ts';
+import { type ExpandedJob, plainDescription, type Step } from './jjb/expansion.ts';
+import { type JjbSettings, loadCorpus } from './jjb/load.ts';
+import { type Component, createInliner, type InlinedJob, inlineJob } from './jjb/macros.ts';
+import { mapBuilder } from './jjb/map/builders.ts';
+import { mapProperty, mapScm, mapTrigger } from './jjb/map/others.ts';
+import { mapParameter } from './jjb/map/parameters.ts';
+import { mapPublisher } from './jjb/map/publishers.ts';
+import { createReport, type Report } from './jjb/map/report.ts';
+import { mapWrapper } from './jjb/map/wrappers.ts';
+import { isDict, isList, pythonText, pythonTruth } from './jjb/python.ts';
 import { parseLabel } from './label.ts';
-import { type JjbSettings, loadCorpus } from './load.ts';
-import { type Component, createInliner, type InlinedJob, inlineJob } from './macros.ts';
-import { mapBuilder } from './map/builders.ts';
-import { mapProperty, mapScm, mapTrigger } from './map/others.ts';
-import { mapParameter } from './map/parameters.ts';
-import { mapPublisher } from './map/publishers.ts';
-import { createReport, type Report } from './map/report.ts';
-import { mapWrapper } from './map/wrappers.ts';
 import { isError, type Problem, type SourceFile } from './problem.ts';
-import { isDict, isList, pythonText, pythonTruth } from './python.ts';
 
 /**
  * JJB files in, job definitions out. Nothing of a job is skipped in silence: a part that has no meaning here is a problem

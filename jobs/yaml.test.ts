@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Float, floatText } from './scalar.ts';
+import { Float, floatText } from './yaml/scalar.ts';
 import { readYaml, type YamlOptions } from './yaml.ts';
 
 const read = (text: string, options?: YamlOptions) => readYaml({ name: 'x.yaml', text }, options);

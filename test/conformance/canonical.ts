@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Deferred } from '../../jobs/format.ts';
-import { isDict, pythonRepr } from '../../jobs/python.ts';
-import { Float } from '../../jobs/scalar.ts';
+import { Deferred } from '../../jobs/jjb/format.ts';
+import { isDict, pythonRepr } from '../../jobs/jjb/python.ts';
+import { Float } from '../../jobs/yaml/scalar.ts';
 
 /** JSON as Python's `json.dumps(sort_keys=True, separators=(',', ':'), ensure_ascii=False)` writes it. */
 export function canonicalJson(value: unknown): string {

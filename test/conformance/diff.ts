@@ -1,4 +1,4 @@
-import { isDict } from '../../jobs/python.ts';
+import { isDict } from '../../jobs/jjb/python.ts';
 
 /** Where two JSON values differ, one line per place, at most `most` lines. */
 export function describeDifference(expected: unknown, got: unknown, most = 8): string[] {

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { expandJobs } from '../../jobs/expand.ts';
-import { loadCorpus } from '../../jobs/load.ts';
-import { createInliner, inlineJob } from '../../jobs/macros.ts';
+import { expandJobs } from '../../jobs/jjb/expand.ts';
+import { loadCorpus } from '../../jobs/jjb/load.ts';
+import { createInliner, inlineJob } from '../../jobs/jjb/macros.ts';
 import { isError, type Problem, renderProblems, type SourceFile } from '../../jobs/problem.ts';
-import type { Dict } from '../../jobs/python.ts';
+import type { Dict } from '../../jobs/jjb/python.ts';
 import { canonicalHash } from './canonical.ts';
 
 /**

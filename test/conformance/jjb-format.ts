@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { FormatMistake, formatText } from '../../jobs/format.ts';
-import type { Dict } from '../../jobs/python.ts';
+import { FormatMistake, formatText } from '../../jobs/jjb/format.ts';
+import type { Dict } from '../../jobs/jjb/python.ts';
 import { canonicalJson } from './canonical.ts';
 
 interface Vectors {

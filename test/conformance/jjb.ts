@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expandJobs } from '../../jobs/expand.ts';
-import { type JjbSettings, loadCorpus } from '../../jobs/load.ts';
-import { createInliner, inlineJob } from '../../jobs/macros.ts';
+import { expandJobs } from '../../jobs/jjb/expand.ts';
+import { type JjbSettings, loadCorpus } from '../../jobs/jjb/load.ts';
+import { createInliner, inlineJob } from '../../jobs/jjb/macros.ts';
 import { isError, renderProblems } from '../../jobs/problem.ts';
 import { canonicalJson } from './canonical.ts';
 import { describeDifference } from './diff.ts';

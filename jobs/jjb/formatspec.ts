@@ -1,5 +1,5 @@
+import { Float, floatText } from '../yaml/scalar.ts';
 import { pythonText } from './python.ts';
-import { Float, floatText } from './scalar.ts';
 
 /**
  * Python's format specification (`{x:>4}`, `{n:03d}`, `{f:.2f}`), as far as job files can use it. Undefined when Python

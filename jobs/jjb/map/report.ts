@@ -1,7 +1,7 @@
-import type { ExpandedJob } from '../expand.ts';
+import { didYouMean, type Place } from '../../problem.ts';
+import type { ExpandedJob } from '../expansion.ts';
 import type { Corpus } from '../load.ts';
 import type { Component } from '../macros.ts';
-import { didYouMean, type Place } from '../problem.ts';
 import { type Dict, isDict, pythonText } from '../python.ts';
 
 /** What mapping a job's parts says about them. */

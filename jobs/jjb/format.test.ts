@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Float } from '../yaml/scalar.ts';
 import { FormatMistake, formatText } from './format.ts';
 import { pythonRepr, Tuple } from './python.ts';
-import { Float } from './scalar.ts';
 
 const params = {
   a: 1,

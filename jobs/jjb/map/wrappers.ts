@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Timeout } from '../definition.ts';
+import type { Timeout } from '../../definition.ts';
 import type { Component } from '../macros.ts';
 import { pythonText } from '../python.ts';
 import { type Report, readFlag } from './report.ts';

@@ -1,6 +1,6 @@
 import { parseEvents, YAMLException } from 'js-yaml';
-import type { TextIndex } from './places.ts';
-import type { Problem } from './problem.ts';
+import type { TextIndex } from '../places.ts';
+import type { Problem } from '../problem.ts';
 
 /** Turns what the YAML parser says into what a person needs: the place where the mistake was made, and what to do. */
 

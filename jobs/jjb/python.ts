@@ -1,4 +1,4 @@
-import { Float, floatText } from './scalar.ts';
+import { Float, floatText } from '../yaml/scalar.ts';
 
 /**
  * How Python prints and compares values. JJB pastes values into text with Python's `str`, so job names and scripts of

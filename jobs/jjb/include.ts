@@ -1,9 +1,9 @@
+import type { PlaceBook } from '../places.ts';
+import type { Place, Problem, SourceFile } from '../problem.ts';
+import { type Anchor, readYaml, type TaggedNode, type YamlRead } from '../yaml.ts';
 import { Deferred, formatPlain } from './format.ts';
 import { createJinja } from './jinja/template.ts';
-import type { PlaceBook } from './places.ts';
-import type { Place, Problem, SourceFile } from './problem.ts';
 import { type Dict, isDict, isList, pythonText, Tuple } from './python.ts';
-import { type Anchor, readYaml, type TaggedNode, type YamlRead } from './yaml.ts';
 
 /**
  * JJB's tags. A path is looked for in the include path, then beside the file that includes it, then in the working
@@ -25,6 +25,8 @@ export interface IncludeOptions {
 interface Includer extends IncludeOptions {
   readonly path: readonly string[];
   readonly depth: number;
+  /** Included files share the anchors of the file that includes them. */
+  readonly anchors: Map<string, Anchor>;
   /** Files included so far, by all together. */
   readonly count: { value: number };
 }
@@ -42,18 +44,18 @@ const CYCLE = 'Files must not include each other in a circle.';
 export function readJobFile(
   source: SourceFile,
   options: IncludeOptions,
-  anchors?: Map<string, Anchor>,
+  anchors = new Map<string, Anchor>(),
 ): YamlRead {
   const path = [...options.includePath, folderOf(source.name), ''];
-  return readTagged(source, { ...options, path, depth: 0, count: { value: 0 } }, anchors);
+  return readTagged(source, { ...options, path, depth: 0, anchors, count: { value: 0 } });
 }
 
-function readTagged(source: SourceFile, includer: Includer, anchors?: Map<string, Anchor>): YamlRead {
+function readTagged(source: SourceFile, includer: Includer): YamlRead {
   const read = readYaml(source, {
     tags: tagsOf(includer),
     exactFloats: true,
     places: includer.places,
-    ...(anchors === undefined ? {} : { anchors }),
+    anchors: includer.anchors,
   });
   includer.problems.push(...read.problems);
   return read;

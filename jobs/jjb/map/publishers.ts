@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Publisher } from '../definition.ts';
+import type { Publisher } from '../../definition.ts';
 import type { Component } from '../macros.ts';
 import { isDict, isList, pythonText } from '../python.ts';
 import { type Report, readFlag, readPatterns } from './report.ts';

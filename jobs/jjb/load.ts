@@ -1,8 +1,8 @@
+import { createPlaces, type PlaceBook } from '../places.ts';
+import { didYouMean, type Problem, type SourceFile } from '../problem.ts';
+import type { Anchor } from '../yaml.ts';
 import { type IncludeOptions, readJobFile } from './include.ts';
-import { createPlaces, type PlaceBook } from './places.ts';
-import { didYouMean, type Problem, type SourceFile } from './problem.ts';
 import { type Dict, isDict, isList, pythonText } from './python.ts';
-import type { Anchor } from './yaml.ts';
 
 /** Everything a set of JJB files defines, by kind and then by id or name. */
 export interface Corpus {

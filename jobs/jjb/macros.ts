@@ -1,7 +1,7 @@
-import { type ExpandedJob, mistakeProblem, type Step } from './expand.ts';
+import type { Place } from '../problem.ts';
+import { type ExpandedJob, mistakeProblem, type Step } from './expansion.ts';
 import { Deferred, type FormatContext, FormatMistake, formatTree } from './format.ts';
 import { type Corpus, type JjbSettings, MACRO_LISTS } from './load.ts';
-import type { Place } from './problem.ts';
 import { type Dict, isDict, isList, pythonText, pythonTruth } from './python.ts';
 
 /**

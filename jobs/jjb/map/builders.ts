@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Builder } from '../definition.ts';
+import type { Builder } from '../../definition.ts';
 import type { Component } from '../macros.ts';
 import { isDict, pythonText } from '../python.ts';
 import type { Report } from './report.ts';

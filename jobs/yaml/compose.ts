@@ -1,0 +1,244 @@
+import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE } from 'js-yaml';
+import type { PartSpot } from '../places.ts';
+import type { Anchor } from '../yaml.ts';
+import { keyName, scalarValue, startOf, tagOf } from './nodes.ts';
+import {
+  anchorOnce,
+  duplicateKey,
+  problem,
+  type Reader,
+  refuse,
+  STANDARD,
+  unknownAlias,
+  unknownTag,
+} from './reader.ts';
+import { Float } from './scalar.ts';
+
+/** Builds the value of a document from the parser's events, and notes where everything stands. */
+
+const MOST_NODES = 1_000_000;
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+interface Frame {
+  readonly at: number;
+  readonly tag: string;
+  readonly anchor: string | undefined;
+  readonly list: unknown[] | undefined;
+  readonly offsets: number[];
+  readonly map: Record<string, unknown>;
+  readonly parts: Map<string, PartSpot>;
+  readonly merges: Mapping[];
+  key: { readonly value: unknown; readonly at: number; readonly merge: boolean } | undefined;
+  /** Nodes below, aliases counted as if they were copies. */
+  weight: number;
+}
+
+export function compose(events: readonly Event[], reader: Reader): unknown {
+  const { text, options } = reader;
+  const anchors = options.anchors ?? new Map<string, Anchor>();
+  const unfinished = new Set<string>();
+  const stack: Frame[] = [];
+  let root: unknown = null;
+  let documents = 0;
+  const add = (value: unknown, at: number, weight: number, merge = false): void => {
+    const frame = stack.at(-1);
+    if (frame === undefined) root = value;
+    else addTo(frame, reader, value, at, weight, merge);
+  };
+  for (const event of events) {
+    switch (event.type) {
+      case EVENT_ID.DOCUMENT:
+        documents++;
+        if (documents === 2) refuse(reader, secondDocument(events, event), 'yaml-documents', MANY_DOCUMENTS);
+        break;
+      case EVENT_ID.SCALAR: {
+        const at = startOf(event) ?? lastOffset(stack);
+        const tag = tagOf(event, text);
+        const plain = event.style === SCALAR_STYLE.PLAIN;
+        const content = getScalarValue(text, event);
+        const merge = tag === `${STANDARD}merge` || (plain && tag === '' && content === '<<');
+        const value = merge ? content : scalarValue(reader, content, tag, plain, at);
+        const weight = 1 + Math.floor(content.length / 32);
+        if (event.anchorStart !== -1) {
+          const spot = { text: reader.index, at: event.anchorStart - 1 };
+          const name = text.slice(event.anchorStart, event.anchorEnd);
+          anchorOnce(reader, anchors, name, spot.at);
+          anchors.set(name, { value, weight, at: spot });
+        }
+        add(value, at, weight, merge);
+        break;
+      }
+      case EVENT_ID.SEQUENCE:
+      case EVENT_ID.MAPPING: {
+        const anchor = event.anchorStart === -1 ? undefined : text.slice(event.anchorStart, event.anchorEnd);
+        if (anchor !== undefined) {
+          anchorOnce(reader, anchors, anchor, event.anchorStart - 1);
+          unfinished.add(anchor);
+        }
+        stack.push(open(event, anchor, tagOf(event, text)));
+        break;
+      }
+      case EVENT_ID.ALIAS: {
+        const name = text.slice(event.anchorStart, event.anchorEnd);
+        const anchor = anchors.get(name);
+        if (unfinished.has(name)) {
+          return refuse(
+            reader,
+            event.anchorStart - 1,
+            'yaml-alias',
+            `The alias *${name} stands inside what it names.`,
+          );
+        }
+        if (anchor === undefined) return unknownAlias(reader, event.anchorStart, name, anchors.keys());
+        add(anchor.value, event.anchorStart - 1, anchor.weight);
+        break;
+      }
+      case EVENT_ID.POP: {
+        const frame = stack.pop();
+        if (frame === undefined) break;
+        const value = close(frame, reader);
+        if (frame.anchor !== undefined) {
+          anchors.set(frame.anchor, {
+            value,
+            weight: frame.weight,
+            at: { text: reader.index, at: frame.at },
+          });
+          unfinished.delete(frame.anchor);
+        }
+        add(value, frame.at, frame.weight);
+        break;
+      }
+    }
+  }
+  return root;
+}
+
+const MANY_DOCUMENTS = 'The file holds more than one document; "---" may only stand at its beginning.';
+
+function secondDocument(events: readonly Event[], event: Event): number {
+  for (const next of events.slice(events.indexOf(event) + 1)) {
+    const at = startOf(next);
+    if (at !== undefined) return at;
+  }
+  return 0;
+}
+
+function open(event: Event & { start: number }, anchor: string | undefined, tag: string): Frame {
+  return {
+    at: event.start,
+    tag,
+    anchor,
+    list: event.type === EVENT_ID.SEQUENCE ? [] : undefined,
+    offsets: [],
+    map: {},
+    parts: new Map(),
+    merges: [],
+    key: undefined,
+    weight: 1,
+  };
+}
+
+function addTo(
+  frame: Frame,
+  reader: Reader,
+  value: unknown,
+  at: number,
+  weight: number,
+  merge: boolean,
+): void {
+  frame.weight += weight;
+  if (frame.weight > MOST_NODES) refuse(reader, at, 'yaml-too-large', TOO_LARGE);
+  if (frame.list !== undefined) {
+    frame.list.push(value);
+    frame.offsets.push(at);
+    return;
+  }
+  const { key } = frame;
+  if (key === undefined) {
+    frame.key = { value, at, merge };
+    return;
+  }
+  frame.key = undefined;
+  if (key.merge) {
+    frame.merges.push(...mergeSources(reader, value, key.at));
+    return;
+  }
+  const name = keyName(key.value);
+  if (name === undefined) {
+    problem(reader, key.at, 'yaml-key', 'A key must be a single word or text, not a list or a mapping.');
+    return;
+  }
+  if (name === '__proto__') {
+    problem(reader, key.at, 'yaml-key', 'The key "__proto__" is not allowed.');
+    return;
+  }
+  const before = frame.parts.get(name);
+  if (before !== undefined) duplicateKey(reader, name, key.at, before.at);
+  frame.map[name] = value;
+  const spot = { text: reader.index, at: key.at };
+  frame.parts.set(name, typeof key.value === 'string' ? spot : { ...spot, key: key.value });
+}
+
+const TOO_LARGE =
+  'With every alias written out the file would hold more than a million nodes; it is refused.';
+
+/** PyYAML merges a mapping, or a list of mappings of which the first wins. */
+function mergeSources(reader: Reader, value: unknown, at: number): Mapping[] {
+  const sources: unknown[] = Array.isArray(value) ? value.toReversed() : [value];
+  const good = sources.filter(isMapping);
+  if (good.length < sources.length) {
+    problem(reader, at, 'yaml-merge', 'Only a mapping, or a list of mappings, can be merged with "<<".');
+  }
+  return good;
+}
+
+function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Float);
+}
+
+function close(frame: Frame, reader: Reader): unknown {
+  const { places, index, options } = reader;
+  let node: object;
+  if (frame.list === undefined) {
+    const { map, parts } = frame.merges.length === 0 ? frame : merged(frame, reader);
+    places.note(map, { text: index, at: frame.at, keys: parts });
+    node = map;
+  } else {
+    places.note(frame.list, { text: index, at: frame.at, items: frame.offsets });
+    node = frame.list;
+  }
+  if (frame.tag === '' || frame.tag === '!') return node;
+  const kind = frame.list === undefined ? 'mapping' : 'sequence';
+  const handler = options.tags?.[frame.tag];
+  if (handler !== undefined) return handler({ tag: frame.tag, kind, value: node, at: index.place(frame.at) });
+  const known = kind === 'mapping' ? ['map', 'python/dict'] : ['seq', 'python/tuple', 'python/list'];
+  if (!known.some((name) => frame.tag === STANDARD + name)) unknownTag(reader, frame.tag, frame.at);
+  return node;
+}
+
+function merged(
+  frame: Frame,
+  reader: Reader,
+): { map: Record<string, unknown>; parts: Map<string, PartSpot> } {
+  const map: Record<string, unknown> = {};
+  const parts = new Map<string, PartSpot>();
+  for (const source of frame.merges) {
+    for (const [name, value] of Object.entries(source)) {
+      map[name] = value;
+      const part = reader.places.part(source, name);
+      if (part !== undefined) parts.set(name, part);
+      frame.weight++;
+    }
+    if (frame.weight > MOST_NODES) refuse(reader, frame.at, 'yaml-too-large', TOO_LARGE);
+  }
+  Object.assign(map, frame.map);
+  for (const [name, part] of frame.parts) parts.set(name, part);
+  return { map, parts };
+}
+
+/** Empty nodes have no place of their own: they stand where their parent's last part stands. */
+function lastOffset(stack: readonly Frame[]): number {
+  const frame = stack.at(-1);
+  return frame?.key?.at ?? frame?.offsets.at(-1) ?? frame?.at ?? 0;
+}
