@@ -11,9 +11,13 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
+/** One key in four hundred that ssh2 1.17 makes cannot be read again (by itself or OpenSSH): then another is made. */
 export function makeKeyPair(comment: string): KeyPair {
-  const pair = utils.generateKeyPairSync('ed25519', { comment });
-  return { privateKey: pair.private, publicKey: pair.public };
+  for (;;) {
+    const pair = utils.generateKeyPairSync('ed25519', { comment });
+    if (utils.parseKey(pair.private) instanceof Error) continue;
+    return { privateKey: pair.private, publicKey: pair.public };
+  }
 }
 
 /** The key pair kept in `path` and `path.pub`, made when there is none. */
