@@ -31,6 +31,8 @@ export interface Pipeline {
   readonly triggers: readonly Trigger[];
   readonly require: Requirement;
   readonly reject: { readonly approvals: readonly ApprovalRule[] };
+  /** Where it is there: changes of others wait for one of these approvals before anything of theirs is run. */
+  readonly trust?: Trust;
   readonly messages: {
     readonly start?: string;
     readonly success: string;
@@ -119,6 +121,13 @@ export interface Requirement {
   readonly approvals: readonly ApprovalRule[];
 }
 
+/** People whose changes run at once, by `search`, and the approvals that let a stranger's patchset run. */
+export interface Trust {
+  readonly usernames: readonly string[];
+  readonly emails: readonly string[];
+  readonly approvals: readonly ApprovalRule[];
+}
+
 /** One approval must satisfy every part that is given. */
 export interface ApprovalRule {
   readonly username?: string;
@@ -161,8 +170,13 @@ export interface JobRule {
   readonly parameterFunction?: string;
   readonly swift: readonly Readonly<Record<string, unknown>>[];
   readonly failFast?: boolean;
+  /** Its own entry, else the last metajob that applies, else where a project first names it. */
   readonly place?: string;
+  /** Where a filter was said, if that is not `place`: metajobs hand filters on. */
+  readonly places?: Readonly<Partial<Record<JobFilter, string>>>;
 }
+
+export type JobFilter = 'branches' | 'files' | 'irrelevantFiles' | 'skipIf';
 
 export interface SkipIf {
   readonly project?: string;

@@ -1,5 +1,5 @@
 import type { Change } from './change.ts';
-import type { JobRule, SkipIf } from './layout.ts';
+import type { JobFilter, JobRule, SkipIf } from './layout.ts';
 import { match } from './pattern.ts';
 
 /** Why not, in one sentence; `place` is the file:line:column of the rule that decided. */
@@ -27,13 +27,19 @@ const COMMIT_MESSAGE = '/COMMIT_MSG';
  * never runs from a timer; `files` looks at the files of a change, so a job with `files` runs for changes only.
  */
 export function jobApplies(rule: JobRule, subject: Subject): true | Reason {
-  const reason =
-    branchReason(rule, subject) ??
-    filesReason(rule, subject) ??
-    skipReason(rule, subject) ??
-    irrelevantReason(rule, subject);
-  return reason === undefined ? true : no(reason, rule.place);
+  for (const [filter, reasonOf] of FILTERS) {
+    const reason = reasonOf(rule, subject);
+    if (reason !== undefined) return no(reason, rule.places?.[filter] ?? rule.place);
+  }
+  return true;
 }
+
+const FILTERS: readonly (readonly [JobFilter, (rule: JobRule, subject: Subject) => string | undefined])[] = [
+  ['branches', branchReason],
+  ['files', filesReason],
+  ['skipIf', skipReason],
+  ['irrelevantFiles', irrelevantReason],
+];
 
 function branchReason(rule: JobRule, subject: Subject): string | undefined {
   if (rule.branches.length === 0) return undefined;

@@ -58,6 +58,13 @@ export function search(pattern: string, subject: string): boolean {
   return ask(compiled, compiled.search, subject);
 }
 
+/** `match` for one pattern and many subjects. */
+export function matcher(pattern: string): (subject: string) => boolean {
+  const compiled = use(pattern);
+  const { prefix: begin, match: way } = compiled;
+  return (subject) => subject.startsWith(begin) && ask(compiled, way, subject);
+}
+
 /** Why a pattern cannot stand in a layout, in one sentence; undefined: it can. */
 export function checkPattern(pattern: string, usedFor: PatternUse): string | undefined {
   const compiled = compile(pattern);

@@ -1,0 +1,230 @@
+import type { MergeMode } from '../action.ts';
+import type { JobTree } from '../layout.ts';
+import {
+  type At,
+  child,
+  describe,
+  error,
+  type Fields,
+  isMapping,
+  meant,
+  pathOf,
+  type Reading,
+  readFields,
+  required,
+  wrong,
+} from './reading.ts';
+import { fill, parseFormat } from './templates.ts';
+import { type Growth, growTree, type RawJob, readTree } from './trees.ts';
+
+export interface Template {
+  readonly at: At;
+  readonly name: string;
+  readonly parameters: ReadonlySet<string>;
+  readonly pipelines: ReadonlyMap<string, readonly RawJob[]>;
+}
+
+export interface ProjectRead {
+  readonly at: At;
+  readonly name: string;
+  readonly mergeMode: MergeMode;
+  readonly pipelines: ReadonlyMap<string, readonly JobTree[]>;
+}
+
+export function readTemplate(reading: Reading, at: At, pipelines: readonly string[]): Template | undefined {
+  const fields = readFields(reading, at, 'a project template (a mapping)');
+  if (fields === undefined) return undefined;
+  if (!fields.has('name')) required(reading, fields, 'name', 'A project template');
+  const name = fields.text('name');
+  const trees = readPipelines(reading, fields, pipelines);
+  unknownPipelines(reading, fields, 'a project template', pipelines);
+  if (name === undefined) return undefined;
+  const parameters = new Set<string>();
+  for (const jobs of trees.values()) collectParameters(reading, jobs, parameters);
+  return { at, name, parameters, pipelines: trees };
+}
+
+function readPipelines(
+  reading: Reading,
+  fields: Fields,
+  pipelines: readonly string[],
+): Map<string, readonly RawJob[]> {
+  const trees = new Map<string, readonly RawJob[]>();
+  for (const pipeline of pipelines) {
+    const at = fields.field(pipeline);
+    if (at !== undefined) trees.set(pipeline, readTree(reading, at, pathOf(at)));
+  }
+  return trees;
+}
+
+function unknownPipelines(
+  reading: Reading,
+  fields: Fields,
+  what: string,
+  pipelines: readonly string[],
+): void {
+  for (const key of fields.rest()) {
+    error(
+      reading,
+      child(fields.at, key),
+      'unknown-pipeline',
+      `${JSON.stringify(key)} is no key of ${what}, and no pipeline has that name.`,
+      { hint: meant(key, [...pipelines, 'merge-mode', 'template']) ?? `Pipelines: ${pipelines.join(', ')}.` },
+    );
+  }
+}
+
+/**
+ * The parameters that a call must give. Zuul 2.6 does not look at the names of parents: giving such a parameter is an
+ * error to it, and omitting it a crash. Its dialect stays that strict.
+ */
+function collectParameters(reading: Reading, jobs: readonly RawJob[], found: Set<string>): void {
+  for (const job of jobs) {
+    const leaf = typeof job.at.value === 'string' && job.at.value === job.name;
+    const format = parseFormat(job.name);
+    if ('reason' in format) {
+      error(
+        reading,
+        job.at,
+        'bad-template',
+        `${JSON.stringify(job.name)} cannot be filled in: ${format.reason}.`,
+      );
+    } else if (leaf || reading.dialect === 'stackgate') {
+      for (const part of format) if (typeof part !== 'string') found.add(part.parameter);
+    }
+    collectParameters(reading, job.children, found);
+  }
+}
+
+const STRICT_MODES = { merge: 'merge', 'cherry-pick': 'cherry-pick' } as const;
+const MODES = { ...STRICT_MODES, 'merge-resolve': 'merge-resolve' } as const;
+
+export interface Known {
+  readonly pipelines: readonly string[];
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly growth: Growth;
+}
+
+export function readProject(reading: Reading, at: At, known: Known): ProjectRead | undefined {
+  const fields = readFields(reading, at, 'a project (a mapping)');
+  if (fields === undefined) return undefined;
+  if (!fields.has('name')) required(reading, fields, 'name', 'A project');
+  const name = fields.text('name');
+  // Zuul 2.6 has a typing mistake here and refuses the name of its own default.
+  const modes = reading.dialect === 'stackgate' ? MODES : STRICT_MODES;
+  const mergeMode = fields.choice('merge-mode', modes) ?? 'merge-resolve';
+  const calls = readCalls(reading, fields.field('template'), known);
+  const own = readPipelines(reading, fields, known.pipelines);
+  unknownPipelines(reading, fields, 'a project', known.pipelines);
+  if (name === undefined) return undefined;
+  const shortName = name.slice(name.lastIndexOf('/') + 1);
+  const pipelines = new Map<string, readonly JobTree[]>();
+  for (const pipeline of known.pipelines) {
+    const expanded = calls.filter((call) => call.template.pipelines.has(pipeline));
+    const mine = own.get(pipeline);
+    if (expanded.length === 0 && mine === undefined) continue;
+    const tree = growTree(reading, known.growth);
+    for (const { template, parameters } of expanded) {
+      const given = new Map([...parameters, ['name', shortName] as const]);
+      const call = `project ${name}`;
+      tree.add(template.pipelines.get(pipeline) ?? [], (job) => fill(reading, job.at, job.name, given, call));
+    }
+    tree.add(mine ?? [], (job) => job.name);
+    pipelines.set(pipeline, tree.trees);
+  }
+  return { at, name, mergeMode, pipelines };
+}
+
+interface Call {
+  readonly template: Template;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+function readCalls(reading: Reading, at: At | undefined, known: Known): Call[] {
+  if (at === undefined) return [];
+  const strict = reading.dialect === 'zuul-2.6';
+  const calls = Array.isArray(at.value)
+    ? at.value.map((_, index) => child(at, index))
+    : strict
+      ? undefined
+      : [at];
+  if (calls === undefined) {
+    wrong(reading, at, 'a list of templates, such as "- name: python-jobs"');
+    return [];
+  }
+  return calls
+    .map((call) => readCall(reading, call, pathOf(at), known.templates))
+    .filter((call) => call !== undefined);
+}
+
+function readCall(
+  reading: Reading,
+  at: At,
+  path: string,
+  templates: ReadonlyMap<string, Template>,
+): Call | undefined {
+  const plain = typeof at.value === 'string' && reading.dialect === 'stackgate' ? at.value : undefined;
+  const given = isMapping(at.value) ? at.value : {};
+  const name = plain ?? given['name'];
+  if (plain === undefined && !isMapping(at.value)) {
+    return error(reading, at, 'wrong-type', 'Expected a template call, a mapping with the key name.', {
+      path,
+    });
+  }
+  if (typeof name !== 'string') {
+    return error(reading, at, 'missing-key', `A template call needs a name, found ${describe(name)}.`, {
+      path,
+    });
+  }
+  const template = templates.get(name);
+  if (template === undefined) {
+    return error(reading, at, 'unknown-template', `There is no project template ${JSON.stringify(name)}.`, {
+      hint: meant(name, templates.keys()),
+      path,
+    });
+  }
+  const parameters = readParameters(reading, at, path, given, template);
+  return parameters && { template, parameters };
+}
+
+function readParameters(
+  reading: Reading,
+  at: At,
+  path: string,
+  given: Readonly<Record<string, unknown>>,
+  template: Template,
+): ReadonlyMap<string, string> | undefined {
+  const parameters = new Map<string, string>();
+  const before = reading.problems.length;
+  for (const [key, value] of Object.entries(given)) {
+    if (key === 'name') continue;
+    const where = { path: `${path}.${key}` };
+    if (!template.parameters.has(key)) {
+      error(
+        reading,
+        child(at, key),
+        'unknown-parameter',
+        `The template ${template.name} has no parameter ${JSON.stringify(key)}.`,
+        { ...where, hint: meant(key, template.parameters) },
+      );
+    } else if (typeof value === 'string') {
+      parameters.set(key, value);
+    } else {
+      error(reading, child(at, key), 'wrong-type', `Expected a text, found ${describe(value)}.`, {
+        ...where,
+        hint: 'Put quotes around it.',
+      });
+    }
+  }
+  for (const key of template.parameters) {
+    if (key === 'name' || Object.hasOwn(given, key)) continue;
+    error(
+      reading,
+      at,
+      'missing-parameter',
+      `The template ${template.name} needs the parameter ${JSON.stringify(key)}.`,
+      { path: `${path}.${key}` },
+    );
+  }
+  return reading.problems.length === before ? parameters : undefined;
+}

@@ -1,0 +1,110 @@
+import type { JobTree } from '../layout.ts';
+import { readJobName } from './jobs.ts';
+import { type At, child, error, isMapping, type Reading, warn } from './reading.ts';
+
+/** Job trees as written, before templates are filled in: a name, and the jobs that wait for it. */
+export interface RawJob {
+  readonly at: At;
+  readonly name: string;
+  readonly children: readonly RawJob[];
+}
+
+/**
+ * What stands under a pipeline of a project or template: a list of names and of mappings `parent: [children]`. Lists in
+ * lists and a single name are taken, too, as Zuul does. `path` is where Zuul's validator would put a problem.
+ */
+export function readTree(reading: Reading, at: At, path: string): RawJob[] {
+  if (!isMapping(at.value)) return readJobs(reading, at, path);
+  const jobs = readJobs(reading, at, path);
+  if (reading.dialect === 'stackgate') return jobs;
+  warn(
+    reading,
+    at,
+    'tree-mapping',
+    'Zuul 2.6 drops the children of a mapping that is not in a list.',
+    'Put "- " before the parents.',
+  );
+  if (!reading.quirks.includes('top-mapping-loses-children')) return jobs;
+  return jobs.map((job) => ({ ...job, children: [] }));
+}
+
+function readJobs(reading: Reading, at: At, path: string): RawJob[] {
+  const { value } = at;
+  if (Array.isArray(value)) return value.flatMap((_, index) => readJobs(reading, child(at, index), path));
+  if (isMapping(value)) {
+    return Object.keys(value).map((name) => {
+      const under = child(at, name);
+      return { at: under, name, children: readJobs(reading, under, path) };
+    });
+  }
+  const name = readJobName(reading, at, path);
+  if (name === undefined) return [];
+  // Python 2 took texts beyond ASCII for another type and passed over them.
+  if (reading.quirks.includes('non-ascii-jobs-vanish') && /[^\0-\x7f]/.test(name)) return [];
+  return [{ at, name, children: [] }];
+}
+
+/** Names of a raw tree, parents included or left out. */
+export function namesOf(jobs: readonly RawJob[], parents: boolean): At[] {
+  return jobs.flatMap((job) => [
+    ...(parents || job.children.length === 0 ? [{ value: job.name, up: job.at }] : []),
+    ...namesOf(job.children, parents),
+  ]);
+}
+
+interface Grown {
+  readonly job: string;
+  readonly children: Grown[];
+}
+
+/** More positions than any layout has; templates of templates of aliases could make billions. */
+const MOST_POSITIONS = 500_000;
+
+/** What has grown in the whole layout so far. */
+export interface Growth {
+  positions: number;
+  /** Where each job is named first. */
+  readonly mentions: Map<string, At>;
+}
+
+type Fill = (job: RawJob) => string | undefined;
+
+/** One pipeline of one project: raw trees are merged into it in order, the same parent only once. */
+export function growTree(
+  reading: Reading,
+  growth: Growth,
+): { readonly trees: readonly JobTree[]; add(jobs: readonly RawJob[], fill: Fill): void } {
+  const trees: Grown[] = [];
+  const add = (level: Grown[], jobs: readonly RawJob[], fill: Fill): void => {
+    for (const raw of jobs) {
+      growth.positions += 1;
+      if (growth.positions > MOST_POSITIONS) {
+        if (growth.positions === MOST_POSITIONS + 1) {
+          error(
+            reading,
+            raw.at,
+            'too-large',
+            `The layout has more than ${MOST_POSITIONS} positions of jobs.`,
+          );
+        }
+        return;
+      }
+      const name = fill(raw);
+      if (name === undefined) continue;
+      if (!growth.mentions.has(name)) growth.mentions.set(name, raw.at);
+      const known = level.find((each) => each.job === name);
+      const tree = known ?? { job: name, children: [] };
+      if (known === undefined) level.push(tree);
+      add(tree.children, raw.children, fill);
+    }
+  };
+  return { trees, add: (jobs, fill) => add(trees, jobs, fill) };
+}
+
+/** Every job of the trees, once for each position. */
+export function* jobsOf(trees: readonly JobTree[]): Generator<string> {
+  for (const tree of trees) {
+    yield tree.job;
+    yield* jobsOf(tree.children);
+  }
+}
