@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { promisify } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { Fault } from '../../pipelines/fault.ts';
@@ -18,7 +19,7 @@ import { lockDirectory } from './lock.ts';
  * - `synchronous_commit` is off for the session and on inside `transaction`: wake-ups in the queue cost no fsync, and they
  *   may be lost, because the outbox says them again. A later durable commit carries all earlier ones with it.
  * - No background process runs: no checkpointer, no autovacuum. `maintain` does their work, when there was any.
- * - initdb's module needs 500 MB for a moment: a new cluster is made in a thread that ends, and then moved into place.
+ * - initdb's module needs 500 MB for a moment: a new cluster is made by a process that ends, and then moved into place.
  */
 
 export interface PgliteOptions {
@@ -62,7 +63,7 @@ function startParameters(onDisk: boolean): string[] {
   const own = [
     ['search_path', 'bullmq,public'],
     ['synchronous_commit', 'off'],
-    ['shared_buffers', '32MB'],
+    ['shared_buffers', '16MB'],
     ['wal_buffers', '1MB'],
     ['min_wal_size', '32MB'],
     ['jit', 'off'],
@@ -101,17 +102,12 @@ async function makeCluster(cluster: string): Promise<void> {
   const aside = `${cluster}.new`;
   rmSync(aside, { recursive: true, force: true });
   const code = `
-    const { workerData } = require('node:worker_threads');
-    import(workerData.pglite).then(async ({ PGlite }) => {
-      const db = await PGlite.create({ dataDir: workerData.aside });
-      await db.close();
-    });`;
+    const { PGlite } = await import(process.argv[1]);
+    const db = await PGlite.create({ dataDir: process.argv[2] });
+    await db.close();`;
   const pglite = import.meta.resolve('@electric-sql/pglite');
-  await new Promise<void>((resolve, reject) => {
-    const worker = new Worker(code, { eval: true, execArgv: [], workerData: { pglite, aside } });
-    worker.once('error', reject);
-    worker.once('exit', () => resolve());
-  });
+  const words = ['--input-type=module', '-e', code, pglite, aside];
+  await promisify(execFile)(process.execPath, words, { timeout: 120_000, env: {} });
   if (!existsSync(join(aside, 'PG_VERSION'))) throw new Fault('bug', 'PGlite made no cluster');
   renameSync(aside, cluster);
   const parent = openSync(join(cluster, '..'), 'r');
