@@ -25,13 +25,13 @@ async function connected(config: ConnectConfig): Promise<ssh2.Client> {
   const client = new ssh2.Client();
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve);
-    client.once('error', reject);
+    // For good: a connection may fail in more than one way.
+    client.on('error', reject);
     client.once('close', () => {
       reject(new Error('closed'));
     });
     client.connect(config);
   });
-  client.on('error', () => undefined);
   return client;
 }
 

@@ -48,7 +48,7 @@ export class Site implements Disposable {
   readonly #repos = new Map<string, Repo>();
   readonly #waiting = new Set<() => void>();
   /** The index as queries see it while they lag: a state of its own and the entries it has not taken yet. */
-  #lagging: { state: State; pending: { entry: Entry; due: number }[] } | undefined;
+  #lagging: { state: State; pending: { entry: Entry; at: number }[] } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #metas = new Map<number, string>();
 
@@ -74,7 +74,7 @@ export class Site implements Disposable {
       this.#lagging = { state: structuredClone(this.state), pending: [] };
     }
     apply(this.state, entry);
-    this.#lagging?.pending.push({ entry, due: Date.now() + this.faults.queryLag });
+    this.#lagging?.pending.push({ entry, at: Date.now() });
     for (const wake of this.#waiting) wake();
   }
 
@@ -82,8 +82,8 @@ export class Site implements Disposable {
   index(): State {
     const lagging = this.#lagging;
     if (lagging === undefined) return this.state;
-    const now = Date.now();
-    while (lagging.pending[0] !== undefined && lagging.pending[0].due <= now) {
+    const seen = Date.now() - this.faults.queryLag;
+    while (lagging.pending[0] !== undefined && lagging.pending[0].at <= seen) {
       apply(lagging.state, lagging.pending[0].entry);
       lagging.pending.shift();
     }

@@ -1,8 +1,10 @@
-import { once } from 'node:events';
 import { hasCapability } from '../access.ts';
 import { CommandFailure, parseArguments } from '../argv.ts';
 import { EventStream } from '../stream.ts';
 import type { Run } from './context.ts';
+
+/** What ^C ends a command with. */
+const INTERRUPTED = 130;
 
 export const streamEvents: Run = async ({ site, account, channel, signal }, args) => {
   if (!hasCapability(site.state, account, 'streamEvents')) {
@@ -18,9 +20,16 @@ export const streamEvents: Run = async ({ site, account, channel, signal }, args
     given.values('--subscribe'),
   );
   site.hub.add(stream);
-  channel.resume();
-  // The client ends the command by ^C, by closing its side or by going away.
-  if (!signal.aborted) await Promise.race([once(signal, 'abort'), once(channel, 'end')]);
+  // An end of the client's input means nothing (`ssh -n`); ^C ends the command, and so does going away.
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+    if (signal.aborted) resolve();
+    channel.on('data', (bytes: Buffer) => {
+      if (bytes.includes(3)) resolve();
+    });
+  });
   site.hub.remove(stream);
-  return 0;
+  return INTERRUPTED;
 };

@@ -259,29 +259,6 @@ function follow(
   }
 }
 
-/** Updates a branch or tag directly. Runs inside `site.exclusive`. */
-export async function pushRef(
-  site: Site,
-  account: Account,
-  project: string,
-  ref: string,
-  oldRev: string,
-  newRev: string,
-): Promise<void> {
-  const repo = site.repo(project);
-  const actual = (await repo.resolve(ref)) ?? ZERO;
-  if (oldRev !== actual) throw new Refusal(409, 'failed to update ref: lock failure');
-  const verb = actual === ZERO ? 'create' : newRev === ZERO ? 'delete' : 'update';
-  const refuse = (what: string) => new Refusal(403, `prohibited by Gerrit: not permitted: ${what}`);
-  const right = verb === 'create' ? 'create' : 'push';
-  if (!isAllowed(site.state, account, right, { project, ref })) throw refuse(verb);
-  if (verb === 'update' && !(await repo.isAncestor(actual, newRev))) {
-    if (!isAllowed(site.state, account, 'forcePush', { project, ref })) throw refuse('force update');
-  }
-  await repo.update([{ ref, new: newRev === ZERO ? null : newRev }]);
-  site.hub.emit(refUpdated(site.state, project, account.username, { ref, oldRev: actual, newRev }));
-}
-
 /** `remote: ` lines after a push for review. */
 export function uploadReport(webUrl: string, uploaded: readonly Uploaded[]): string[] {
   return uploaded.map(({ change, patchset, isNew }) => {
