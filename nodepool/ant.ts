@@ -13,32 +13,6 @@ export function antPattern(text: string): AntPattern {
   return whole.split('/').filter((part, index) => part !== '' || index === 0);
 }
 
-/** What ANT leaves out unless told otherwise: traces of version control and of editors. */
-export const antDefaultExcludes: readonly string[] = [
-  '**/*~',
-  '**/#*#',
-  '**/.#*',
-  '**/%*%',
-  '**/._*',
-  '**/CVS/**',
-  '**/.cvsignore',
-  '**/SCCS/**',
-  '**/vssver.scc',
-  '**/.svn/**',
-  '**/.DS_Store',
-  '**/.git/**',
-  '**/.gitattributes',
-  '**/.gitignore',
-  '**/.gitmodules',
-  '**/.hg/**',
-  '**/.hgignore',
-  '**/.hgsub',
-  '**/.hgsubstate',
-  '**/.hgtags',
-  '**/.bzr/**',
-  '**/.bzrignore',
-];
-
 export function antMatches(pattern: AntPattern, path: string): boolean {
   const parts = path.split('/');
   return wild(pattern, parts, '**', (part, name) => wild(letters(part), letters(name), '*', letterMatches));

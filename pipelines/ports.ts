@@ -314,6 +314,10 @@ export interface LeasedNode {
   readonly provider: string;
   /** Address to reach it; `local` nodes have none. */
   readonly address?: string;
+  /** All labels the node has (NODE_LABELS); `label` alone where absent. */
+  readonly labels?: readonly string[];
+  /** Which of the node's places for builds this is, from 0 (EXECUTOR_NUMBER). */
+  readonly slot?: number;
   /** Where workspaces live on the node. */
   readonly root: string;
 }
