@@ -1,0 +1,48 @@
+import type { ShellExit } from '../../pipelines/ports.ts';
+
+/** The word for how a build ended, and one sentence why. */
+export interface Verdict {
+  readonly result: string;
+  readonly detail?: string;
+}
+
+/**
+ * TIMED_OUT is Zuul's word where Jenkins says ABORTED, or FAILURE with `fail: true`; both fail the item, and TIMED_OUT tells
+ * people more. DISK_FULL needs a failing job: one that succeeded on a full disk succeeded.
+ */
+export function classify(exit: ShellExit, build: { steps: readonly string[]; timeout: number }): Verdict {
+  switch (exit.stopped) {
+    case 'cancel':
+      return { result: 'ABORTED', detail: 'cancelled' };
+    case 'timeout':
+      return { result: 'TIMED_OUT', detail: `timed out after ${inWords(build.timeout)}` };
+    case 'output':
+      return { result: 'FAILURE', detail: 'ended because it wrote more output than it may' };
+    case null:
+      break;
+  }
+  if (exit.code === 0) return { result: 'SUCCESS' };
+  const step = build.steps.length > 1 ? `step ${build.steps[exit.step] ?? exit.step + 1}` : 'the script';
+  if (exit.diskFull === true) {
+    return { result: 'DISK_FULL', detail: `${step} failed (${howItEnded(exit)}) while the disk was full` };
+  }
+  return { result: 'FAILURE', detail: `${step} ${howItEnded(exit)}` };
+}
+
+function howItEnded(exit: ShellExit): string {
+  if (exit.signal === 'SIGKILL') return 'was killed by SIGKILL, perhaps for want of memory';
+  if (exit.signal !== null) return `was killed by ${exit.signal}`;
+  if (exit.code === 126) return 'ended with exit code 126: a command that cannot be executed';
+  if (exit.code === 127) return 'ended with exit code 127: a command that is not there';
+  if (exit.code === 137) return 'ended with exit code 137: a command was killed, perhaps for want of memory';
+  return `ended with exit code ${exit.code ?? 'unknown'}`;
+}
+
+/** `1h 02m 03s`, as Zuul writes times. */
+export function inWords(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
+  const two = (number: number) => `${number}`.padStart(2, '0');
+  if (h > 0) return `${h}h ${two(m)}m ${two(s)}s`;
+  return m > 0 ? `${m}m ${two(s)}s` : `${s}s`;
+}
