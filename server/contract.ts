@@ -44,6 +44,17 @@ export type BuildQuery = z.infer<typeof BuildQuery>;
 export const BuildPage = z.object({ builds: z.array(BuildView), next: z.string().nullable() });
 export type BuildPage = z.infer<typeof BuildPage>;
 
+/** `?offset=4096&follow=1` */
+export const ConsoleQuery = z.object({
+  /** Byte to begin with. */
+  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  /** Stay until the build has ended. */
+  follow: z
+    .enum(['0', '1', 'true', 'false'])
+    .default('0')
+    .transform((text) => text === '1' || text === 'true'),
+});
+
 /** `1234,5` or `1234` (current patchset). */
 const ChangeText = z.string().regex(/^[1-9]\d*(,[1-9]\d*)?$/, 'expected NUMBER or NUMBER,PATCHSET');
 const ChangePatchset = z.string().regex(/^[1-9]\d*,[1-9]\d*$/, 'expected NUMBER,PATCHSET');
@@ -65,7 +76,11 @@ export const RunView = z.object({
 });
 export type RunView = z.infer<typeof RunView>;
 
-export const EnqueueRequest = z.strictObject({ pipeline: z.string(), project: z.string(), change: ChangePatchset });
+export const EnqueueRequest = z.strictObject({
+  pipeline: z.string(),
+  project: z.string(),
+  change: ChangePatchset,
+});
 export type EnqueueRequest = z.infer<typeof EnqueueRequest>;
 
 export const EnqueueRefRequest = z.strictObject({
@@ -85,7 +100,10 @@ export const DequeueRequest = z.strictObject({
 });
 export type DequeueRequest = z.infer<typeof DequeueRequest>;
 
-export const PromoteRequest = z.strictObject({ pipeline: z.string(), changes: z.array(ChangePatchset).min(1) });
+export const PromoteRequest = z.strictObject({
+  pipeline: z.string(),
+  changes: z.array(ChangePatchset).min(1),
+});
 export type PromoteRequest = z.infer<typeof PromoteRequest>;
 
 /** What was asked is written down; `id` finds what became of it in the ledger. */
@@ -111,6 +129,21 @@ export type EventView = z.infer<typeof EventView>;
 export const EventPage = z.object({ events: z.array(EventView), next: z.string().nullable() });
 export type EventPage = z.infer<typeof EventPage>;
 
+/** Of the ledger, newest first. */
+export const EventQuery = z.object({
+  /** Only what was filed since then. */
+  since: z.coerce.number().int().min(0).optional(),
+  kind: z.string().max(100).optional(),
+  type: z.string().max(100).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  /** `next` of the page before. */
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .optional(),
+});
+export type EventQuery = z.infer<typeof EventQuery>;
+
 /** RFC 9457. `code` is a Fault's or Problem's. */
 export const ProblemView = z.object({
   type: z.string(),
@@ -128,3 +161,52 @@ export const HealthView = z.object({
   parts: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
 });
 export type HealthView = z.infer<typeof HealthView>;
+
+/** Zuul v2's status.json, field by field (zuul-v2.md 4). Times in ms, `estimated_time` in seconds. What more there is passes. */
+const ZuulJob = z.looseObject({
+  name: z.string(),
+  voting: z.boolean(),
+  result: z.string().nullable(),
+  url: z.string().nullable(),
+  uuid: z.string().nullable(),
+  start_time: z.number().nullable(),
+  elapsed_time: z.number().nullable(),
+  remaining_time: z.number().nullable(),
+});
+
+const ZuulItem = z.looseObject({
+  /** `1234,5`, a new revision, or null. */
+  id: z.string().nullable(),
+  project: z.string(),
+  url: z.string().nullable(),
+  live: z.boolean(),
+  active: z.boolean(),
+  failing_reasons: z.array(z.string()).readonly(),
+  enqueue_time: z.number(),
+  remaining_time: z.number().nullable(),
+  jobs: z.array(ZuulJob).readonly(),
+});
+
+export const ZuulStatus = z.looseObject({
+  zuul_version: z.string(),
+  last_reconfigured: z.number().nullable(),
+  pipelines: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        description: z.string().nullable().optional(),
+        change_queues: z
+          .array(
+            z.looseObject({
+              name: z.string(),
+              window: z.number(),
+              heads: z.array(z.array(ZuulItem).readonly()).readonly(),
+            }),
+          )
+          .readonly(),
+      }),
+    )
+    .readonly(),
+});
+export type ZuulStatus = z.infer<typeof ZuulStatus>;
+export type ZuulItem = z.infer<typeof ZuulItem>;

@@ -1,0 +1,65 @@
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { addHeaders } from './headers.ts';
+import type { ServerPorts } from './ports.ts';
+import { answerErrors, answerFrameworkError } from './problem.ts';
+import { addBuilds } from './routes/builds.ts';
+import { addConsole } from './routes/console.ts';
+import { addHealth } from './routes/health.ts';
+import { addLogs } from './routes/logs.ts';
+import { addRequests } from './routes/requests.ts';
+import { addStatus } from './routes/status.ts';
+
+/**
+ * The door for people and tools, not listening yet. It reads what the ports show and files what people ask for; everything
+ * in it can be thrown away and made again at any time.
+ */
+export function buildServer(ports: ServerPorts): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: 256 * 1024,
+    // A reader of a console may sit for hours; one that never ends its request may not.
+    requestTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: true,
+    frameworkErrors: answerFrameworkError,
+    routerOptions: { maxParamLength: 4_000 },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  addHeaders(app);
+  answerErrors(app, ports);
+
+  const { git } = ports;
+  if (git !== undefined) {
+    // git answers by itself, before anything reads the body.
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.raw.url?.startsWith('/p/') !== true) return;
+      if (git(request.raw, reply.raw)) reply.hijack();
+    });
+  }
+
+  void app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Stackgate', description: 'Third-party CI for Gerrit', version: ports.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      tags: ['status', 'builds', 'requests', 'events', 'health'].map((name) => ({ name })),
+    },
+    transform: jsonSchemaTransform,
+  });
+  void app.register(async (routes) => {
+    addHealth(routes, ports);
+    addStatus(routes, ports);
+    addBuilds(routes, ports);
+    addConsole(routes, ports);
+    addRequests(routes, ports);
+    addLogs(routes, ports);
+    routes.get('/api/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+      reply.header('access-control-allow-origin', '*').send(app.swagger()),
+    );
+  });
+  return app;
+}

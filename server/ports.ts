@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Filed, History, SiteConfig } from '../pipelines/ports.ts';
+import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
+
+/**
+ * What the door needs of the house behind it. The composition root wires these; the door itself decides nothing, keeps
+ * nothing and reads no configuration.
+ */
+export interface ServerPorts {
+  /** Shown on pages and in /readyz. */
+  readonly version: string;
+  /** Zuul v2's status, at `now` (ms). Asked at most once a second. */
+  readonly status: (now: number) => ZuulStatus | Promise<ZuulStatus>;
+  /** Finished builds, and the ledger. */
+  readonly history: Pick<History, 'builds' | 'build' | 'ledger' | 'tally'>;
+  /** Builds that wait or run now. */
+  readonly live: () => readonly LiveBuild[] | Promise<readonly LiveBuild[]>;
+  /** A run somebody asked for (POST /api/v1/run). Undefined: nobody did. */
+  readonly run: (id: string) => Promise<RunView | undefined>;
+  /** The configuration in force, for saying at once that a pipeline or job does not exist. Undefined: none yet. */
+  readonly config: () => SiteConfig | undefined;
+  /** Files facts (Store.file): answers how many were new. The only way in which the door changes anything. */
+  readonly file: (facts: readonly Filed[]) => Promise<number>;
+  /** What must work for this process to be of use, each asked with a deadline. */
+  readonly probes: Readonly<Record<string, Probe>>;
+  readonly logs: LogPort;
+  /** Prometheus text. */
+  readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
+  /** Answers requests under `/p/`: the git door of workers/git/serve.ts. */
+  readonly git?: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** Who may ask for things. None: nobody may. */
+  readonly tokens: readonly TokenRule[];
+  /** ms since the epoch. */
+  readonly now: () => number;
+  /** Told about what went wrong with a request, without what strangers wrote. */
+  readonly log?: (entry: { readonly message: string; readonly error?: unknown }) => void;
+}
+
+export interface LiveBuild {
+  readonly build: BuildView;
+  /** Where its console grows: `34/1234/5/check/job/0abc123`. */
+  readonly logPath: string;
+}
+
+/** Throws, or answers `ok: false`, when a part is not ready; `detail` says what it is or what to do. */
+export type Probe = (signal: AbortSignal) => Promise<HealthView['parts'][string]>;
+
+export interface LogPort {
+  /** Directory of the log site. */
+  readonly root: string;
+  /** The console in the folder of a build from byte `offset` on, as it grows; ends with the build (workers/logs/live.ts). */
+  readonly follow: (folder: string, offset: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
+export interface TokenRule {
+  /** Who it belongs to: written into every fact that it files. */
+  readonly name: string;
+  /** sha256 of the token, hex; the token itself is nowhere. */
+  readonly sha256: string;
+}

@@ -1,0 +1,79 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { findBuild, listBuilds } from '../builds.ts';
+import { BuildPage, BuildQuery, BuildView, EventPage, EventQuery, RunView } from '../contract.ts';
+import { eventView } from '../events.ts';
+import type { ServerPorts } from '../ports.ts';
+import { Refusal } from '../problem.ts';
+
+export const BuildParams = z.object({
+  uuid: z.string().regex(/^[0-9a-f]{4,32}$/, 'expected a build uuid, or at least its first 4 digits'),
+});
+
+/** What was built, is built, and what arrived: everything that is only read. */
+export function addBuilds(app: FastifyInstance, ports: ServerPorts): void {
+  const typed = app.withTypeProvider<ZodTypeProvider>();
+  typed.get(
+    '/api/v1/builds',
+    {
+      schema: {
+        summary: 'Builds, newest first; those that wait or run come before',
+        tags: ['builds'],
+        querystring: BuildQuery,
+        response: { 200: BuildPage },
+      },
+    },
+    (request) => listBuilds(ports, request.query),
+  );
+  typed.get(
+    '/api/v1/builds/:uuid',
+    {
+      schema: { summary: 'One build', tags: ['builds'], params: BuildParams, response: { 200: BuildView } },
+    },
+    async (request) => (await findBuild(ports, request.params.uuid)).build,
+  );
+  typed.get(
+    '/api/v1/run/:id',
+    {
+      schema: {
+        summary: 'What became of a run that was asked for',
+        tags: ['requests'],
+        params: z.object({ id: z.string().max(100) }),
+        response: { 200: RunView },
+      },
+    },
+    async (request) => {
+      const run = await ports.run(request.params.id);
+      if (run === undefined) throw new Refusal(404, 'no-such-run', 'nobody asked for a run with this id');
+      return run;
+    },
+  );
+  typed.get(
+    '/api/v1/events',
+    {
+      schema: {
+        summary: 'The ledger: what arrived and what became of it, newest first',
+        tags: ['events'],
+        querystring: EventQuery,
+        response: { 200: EventPage },
+      },
+    },
+    async (request) => {
+      const { cursor, limit, since, kind, type } = request.query;
+      const entries = await ports.history.ledger({
+        limit: limit + 1,
+        ...(since === undefined ? {} : { since }),
+        ...(kind === undefined ? {} : { kind }),
+        ...(type === undefined ? {} : { type }),
+        ...(cursor === undefined ? {} : { before: Number(cursor) }),
+      });
+      const shown = entries.slice(0, limit);
+      const last = shown.at(-1);
+      return {
+        events: shown.map(eventView),
+        next: entries.length > limit && last !== undefined ? String(last.seq) : null,
+      };
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { asFault } from '../../pipelines/fault.ts';
+import { HealthView } from '../contract.ts';
+import type { Probe, ServerPorts } from '../ports.ts';
+
+/** ms for one probe. */
+const patience = 3_000;
+
+/** Lives (`/healthz`), is of use (`/readyz`, which names every part that is not), and how it does (`/metrics`). */
+export function addHealth(app: FastifyInstance, ports: ServerPorts): void {
+  const typed = app.withTypeProvider<ZodTypeProvider>();
+  typed.get(
+    '/healthz',
+    {
+      schema: {
+        summary: 'The process lives',
+        tags: ['health'],
+        response: { 200: z.object({ alive: z.literal(true) }) },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+      return { alive: true as const };
+    },
+  );
+  typed.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'The process is of use; 503 and names if a part is not',
+        tags: ['health'],
+        response: { 200: HealthView, 503: HealthView },
+      },
+    },
+    async (_request, reply) => {
+      const parts = Object.fromEntries(
+        await Promise.all(
+          Object.entries(ports.probes).map(async ([name, probe]) => [name, await ask(probe)] as const),
+        ),
+      );
+      const ready = Object.values(parts).every(({ ok }) => ok);
+      const view: HealthView = { ready, version: ports.version, parts };
+      return reply
+        .code(ready ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send(view);
+    },
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(ports.metrics.contentType).send(await ports.metrics.metrics()),
+  );
+}
+
+async function ask(probe: Probe): Promise<HealthView['parts'][string]> {
+  const signal = AbortSignal.timeout(patience);
+  const late = new Promise<HealthView['parts'][string]>((done) => {
+    const detail = `no answer within ${patience / 1000} s`;
+    signal.addEventListener('abort', () => done({ ok: false, detail }), { once: true });
+  });
+  try {
+    return await Promise.race([probe(signal), late]);
+  } catch (caught) {
+    const { message, hint } = asFault(caught);
+    return { ok: false, detail: hint === undefined ? message : `${message} (${hint})` };
+  }
+}
