@@ -1,6 +1,7 @@
 import type { Change, ChangeRef } from './change.ts';
 import { changeKey } from './change.ts';
 import type { Pipeline } from './layout.ts';
+import type { Rules } from './rules.ts';
 import { type Draft, put, type WorldTables } from './world.ts';
 
 /** What changes need, and whether Gerrit would submit them: answers from what was fetched, never from a guess. */
@@ -17,12 +18,12 @@ export function findChange(
 }
 
 /** Writes down how Gerrit describes a change. What belongs to the change as a whole is true of its other patchsets too. */
-export function learn(draft: Draft, change: Change): void {
+export function learn(draft: Draft, rules: Rules, change: Change): void {
   const key = changeRowKey(change);
   const known = draft.tables.changes.get(key)?.patchsets ?? {};
   const patchsets: Record<string, Change> = {};
   for (const other of Object.values(known)) {
-    if (other.fetchedAt > change.fetchedAt) continue;
+    if (other.fetchedAt > change.fetchedAt || rules.quirk('stale-patchsets')) continue;
     const { status, currentPatchset, approvals, submitRecords, wip } = change;
     patchsets[other.patchset] = { ...other, status, currentPatchset, approvals, submitRecords, wip };
   }

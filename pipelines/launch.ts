@@ -2,6 +2,7 @@ import type { AcquireAction } from './action.ts';
 import { noteBuild } from './history.ts';
 import { realms, uuid } from './ids.ts';
 import type { Build, Item, Launched } from './item.ts';
+import type { JobTree } from './layout.ts';
 import { giveLocks, takeLock } from './lock.ts';
 import { logPathOf, paramsOf } from './params.ts';
 import { change, mustItem, stackOf } from './queue.ts';
@@ -46,10 +47,10 @@ function isHeldBack(draft: Draft, rules: Rules, item: Item): boolean {
 }
 
 function launch(draft: Draft, rules: Rules, item: Item, job: string): boolean {
-  if (job === 'noop') return settle(draft, item, { phase: 'done', job, result: 'SUCCESS' });
+  if (job === 'noop') return settle(draft, rules, item, { phase: 'done', job, result: 'SUCCESS' });
   if (rules.config.jobs[job] === undefined) {
     const detail = 'no definition of this job is known';
-    return settle(draft, item, { phase: 'done', job, result: 'NOT_REGISTERED', detail });
+    return settle(draft, rules, item, { phase: 'done', job, result: 'NOT_REGISTERED', detail });
   }
   const { site } = siteRow(draft.tables);
   const id = uuid(site, realms.build, count(draft, 'build'));
@@ -84,16 +85,17 @@ export function setBuild(draft: Draft, itemId: string, build: Build): void {
 }
 
 /** Gives a job its result; the jobs under it cannot run unless it is SUCCESS. */
-export function settle(draft: Draft, item: Item, done: Build & { phase: 'done' }): true {
+export function settle(draft: Draft, rules: Rules, item: Item, done: Build & { phase: 'done' }): true {
   setBuild(draft, item.id, done);
   giveLocks(draft, item.id, done.job);
-  if (done.result !== 'SUCCESS')
-    skip(draft, item.id, below(item.jobs, done.job), `${done.job} did not succeed`);
+  if (done.result !== 'SUCCESS') {
+    skip(draft, item.id, below(treeOf(rules, item), done.job), `${done.job} did not succeed`);
+  }
   return true;
 }
 
 /** Marks jobs as not to be run. A job that stands under two parents may run already: then its end counts. */
-export function skip(draft: Draft, itemId: string, jobs: readonly string[], detail: string): void {
+function skip(draft: Draft, itemId: string, jobs: readonly string[], detail: string): void {
   const item = mustItem(draft, itemId);
   const builds: Record<string, Build> = { ...item.set.builds };
   for (const job of jobs) {
@@ -103,8 +105,13 @@ export function skip(draft: Draft, itemId: string, jobs: readonly string[], deta
   draft.dirty.add(item.queue);
 }
 
-export function skipAll(draft: Draft, itemId: string, detail: string): void {
-  skip(draft, itemId, flatten(mustItem(draft, itemId).jobs), detail);
+export function skipAll(draft: Draft, rules: Rules, itemId: string, detail: string): void {
+  skip(draft, itemId, flatten(treeOf(rules, mustItem(draft, itemId))), detail);
+}
+
+function treeOf(rules: Rules, item: Item): readonly JobTree[] {
+  if (!rules.quirk('skips-unwanted-jobs')) return item.jobs;
+  return rules.layout.projects[item.subject.project]?.pipelines[item.pipeline] ?? item.jobs;
 }
 
 /**
@@ -127,9 +134,11 @@ export function retry(
     const launched = { uuid: id, number, job, launchedAt, logPath };
     const url =
       build.phase === 'running' ? { url: build.url, node: build.node, startedAt: build.startedAt } : {};
-    const end = { result: 'RETRY_LIMIT', detail: reason, finishedAt, ...url };
+    const known = { result: 'RETRY_LIMIT', detail: reason };
+    const end = { ...known, finishedAt, ...url };
+    const forgotten = rules.quirk('lost-builds-forgotten');
     noteBuild(draft, item, { ...launched, ...end });
-    settle(draft, item, { phase: 'done', job, launched, ...end });
+    settle(draft, rules, item, { phase: 'done', job, ...(forgotten ? known : { launched, ...end }) });
     return `${job} was lost ${tries} times`;
   }
   noteBuild(draft, item, { ...build, result: 'LOST', detail: reason, finishedAt });

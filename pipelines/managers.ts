@@ -140,7 +140,7 @@ function sharedId(draft: Draft, pipeline: Pipeline, order: number): string {
 }
 
 /** Zuul names the queue of one project after a `queue-name` among its jobs, or after the project. */
-function queueName(rules: Rules, pipeline: Pipeline, project: string): string {
+export function queueName(rules: Rules, pipeline: Pipeline, project: string): string {
   const trees = rules.layout.projects[project]?.pipelines[pipeline.name] ?? [];
   for (const job of flatten(trees)) {
     const name = rules.layout.jobs[job]?.queueName;

@@ -8,7 +8,7 @@ import type { Pipeline } from './layout.ts';
 import { managerOf, needsIn } from './managers.ts';
 import { dependsMessage, type Ending } from './message.ts';
 import { changeOf } from './params.ts';
-import { behind, change, changeQueue, moveBehind, mustItem, mustQueue, remove } from './queue.ts';
+import { behind, change, changeQueue, moveBehind, mustItem, mustQueue, queuesOf, remove } from './queue.ts';
 import { reportEnd } from './report.ts';
 import { type Rules } from './rules.ts';
 import { unreachable } from './unreachable.ts';
@@ -27,11 +27,25 @@ import { type Draft, put } from './world.ts';
 
 export function plan(draft: Draft, rules: Rules): void {
   while (draft.dirty.size > 0) {
-    const queues = [...draft.dirty].flatMap((id) => draft.tables.queues.get(id) ?? []);
-    draft.dirty.clear();
-    const order = (name: string) => rules.pipelines.get(name)?.index ?? Number.MAX_SAFE_INTEGER;
-    queues.sort((a, b) => order(a.pipeline) - order(b.pipeline) || a.order - b.order);
-    for (const queue of queues) walk(draft, rules, queue.id);
+    const touched = new Set([...draft.dirty].flatMap((id) => draft.tables.queues.get(id)?.pipeline ?? []));
+    for (const name of rules.pipelines.keys()) if (touched.has(name)) planPipeline(draft, rules, name);
+    for (const id of draft.dirty) if (!draft.tables.queues.has(id)) draft.dirty.delete(id);
+  }
+}
+
+/** Walks the queues of a pipeline that something happened to, in order, until nothing more does. */
+function planPipeline(draft: Draft, rules: Rules, pipeline: string): void {
+  const passesOver = rules.quirk('queue-after-emptied-waits');
+  for (;;) {
+    const queues = queuesOf(draft, pipeline).filter(({ id }) => draft.dirty.has(id));
+    if (queues.length === 0) return;
+    const all = passesOver ? queuesOf(draft, pipeline) : queues;
+    for (let at = 0; at < all.length; at++) {
+      const { id } = all[at] ?? { id: '' };
+      draft.dirty.delete(id);
+      walk(draft, rules, id);
+      if (passesOver && !draft.tables.queues.has(id)) at += 1;
+    }
   }
 }
 
@@ -44,27 +58,27 @@ interface Pass {
   readonly inside: Map<string, string>;
 }
 
+/** One pass. Whatever it changes that calls for another marks the queue again. */
 function walk(draft: Draft, rules: Rules, queueId: string): void {
-  for (;;) {
-    const queue = draft.tables.queues.get(queueId);
-    const pipeline = rules.pipelines.get(queue?.pipeline ?? '')?.pipeline;
-    if (queue === undefined || pipeline === undefined) return;
-    draft.dirty.delete(queueId);
-    const inside = new Map<string, string>();
-    for (const id of queue.items) {
-      const key = subjectKey(mustItem(draft, id).subject);
-      if (!inside.has(key)) inside.set(key, id);
-    }
-    let nearest: string | null = null;
-    let position = 0;
-    const pass = { rules, pipeline, queue: queueId, inside };
-    for (const id of queue.items) {
-      const item = draft.tables.items.get(id);
-      if (item === undefined) continue;
-      nearest = walkItem(draft, pass, item, position, nearest);
-      if (draft.tables.items.has(id)) position += 1;
-    }
-    if (!draft.dirty.has(queueId)) return;
+  const queue = draft.tables.queues.get(queueId);
+  const pipeline = rules.pipelines.get(queue?.pipeline ?? '')?.pipeline;
+  if (queue === undefined || pipeline === undefined) return;
+  const inside = new Map<string, string>();
+  for (const id of queue.items) {
+    const key = subjectKey(mustItem(draft, id).subject);
+    if (!inside.has(key)) inside.set(key, id);
+  }
+  let nearest: string | null = null;
+  let position = 0;
+  const pass = { rules, pipeline, queue: queueId, inside };
+  const stands = rules.quirk('stands-still-while-reporting');
+  for (const id of queue.items) {
+    const item = draft.tables.items.get(id);
+    if (item === undefined) continue;
+    nearest = walkItem(draft, pass, item, position, nearest);
+    if (!draft.tables.items.has(id)) continue;
+    if (stands && mustItem(draft, id).phase.kind === 'submitting') return;
+    position += 1;
   }
 }
 
@@ -231,7 +245,7 @@ function failFast(draft: Draft, rules: Rules, item: Item): Item {
   }
   if (changed) change(draft, item.id, { set: { ...item.set, builds } });
   if (!verdictOf(rules.layout, mustItem(draft, item.id)).complete)
-    skipAll(draft, item.id, 'another job failed');
+    skipAll(draft, rules, item.id, 'another job failed');
   return mustItem(draft, item.id);
 }
 
@@ -305,11 +319,11 @@ export function shrink(draft: Draft, pass: Pick<Pass, 'pipeline' | 'queue'>): vo
 
 /** What it needs will not merge: it leaves at once, wherever it stands. */
 function leaveUnmerged(draft: Draft, pass: Pass, start: Item): void {
-  const { pipeline } = pass;
+  const { rules, pipeline } = pass;
   pass.inside.delete(subjectKey(start.subject));
   restart(draft, start, 'dequeued');
   if (start.live) {
-    skipAll(draft, start.id, 'a change that it needs did not merge');
+    skipAll(draft, rules, start.id, 'a change that it needs did not merge');
     const item = mustItem(draft, start.id);
     if (jobsOf(item).length > 0) reportFinal(draft, pass, item, { phase: 'failure', needs: true }, 'FAILURE');
     noteItem(draft, item, 'FAILURE', dependsMessage.trim());

@@ -23,6 +23,16 @@ export const quirks = {
   'revive-on-promote':
     'Zuul’s promote made live items of changes that were only there for those behind them.',
   'apscheduler-cron': 'Zuul ignored the month of a timer and counted weekdays from Monday = 0.',
+  'skips-unwanted-jobs':
+    'When a parent failed or a merge conflicted, Zuul marked jobs SKIPPED that do not even apply to the change.',
+  'lost-builds-forgotten':
+    'Zuul forgot number and times of a build that was lost too often, so its report could not link to it.',
+  'queue-after-emptied-waits':
+    'Zuul changed its list of queues while it went through it: after a queue that became empty it passed over the next one, so that a free mutex went to the one after.',
+  'stale-patchsets':
+    'Zuul was not told about an older patchset that a newer one came; with us what is true of a change is true of all.',
+  'stands-still-while-reporting':
+    'Zuul did nothing else while Gerrit took a report; we go on building on the expected merge.',
   'every-line-of-job': 'A job that stands under two parents appeared twice in Zuul’s reports; with us once.',
   'disabled-forgets-conflicts':
     'Zuul lost the report of a merge conflict in a disabled pipeline in an endless recursion.',
@@ -35,6 +45,10 @@ export const quirks = {
     'Zuul’s documentation lets `open: false` ask for closed changes; its code did not look at it.',
   'noop-joins-queues':
     'In Zuul the job `noop` is common to two projects and joins their queues; it tests nothing, so nothing is shared.',
+  'top-mapping-loses-children':
+    'Zuul dropped the children of `parent: [children]` where that mapping stands directly under the pipeline, in no list.',
+  'non-ascii-jobs-vanish':
+    'On Python 2 a job whose name goes beyond ASCII vanished from its project without a word.',
 } as const;
 
 export type Quirk = keyof typeof quirks;

@@ -70,7 +70,7 @@ function record(draft: Draft, fact: Fact, config: SiteConfig | undefined): strin
     case 'ChangeFetched':
       return onChangeFetched(draft, rules, fact);
     case 'MergeFinished':
-      return onMergeFinished(draft, fact);
+      return onMergeFinished(draft, rules, fact);
     case 'NodesAnswered':
       return onNodesAnswered(draft, rules, fact);
     case 'BuildStarted':

@@ -2,10 +2,10 @@ import { removeItem, restart, stopBuild } from '../cancel.ts';
 import { add, jobsFor } from '../enqueue.ts';
 import type { Build, Item } from '../item.ts';
 import { settle, skipAll } from '../launch.ts';
-import { managerOf, sharedQueue } from '../managers.ts';
+import { managerOf, queueName, sharedQueue } from '../managers.ts';
 import { changeOf } from '../params.ts';
 import type { SiteConfig } from '../ports.ts';
-import { append, change, itemsOf, mustItem, queuesOf } from '../queue.ts';
+import { append, change, changeQueue, itemsOf, mustItem, queuesOf } from '../queue.ts';
 import { type Rules, rulesOf } from '../rules.ts';
 import { jobsOf } from '../verdict.ts';
 import { type Draft, drop, put, siteRow } from '../world.ts';
@@ -42,6 +42,12 @@ function moveOver(draft: Draft, old: Rules | undefined, rules: Rules, name: stri
   if (before !== undefined && before !== pipeline.manager) return enterAgain(draft, rules, name, items);
   if (!managerOf(pipeline).merges) {
     for (const item of items) keepBuilds(draft, rules, item);
+    for (const queue of queuesOf(draft, name)) {
+      const { project } = mustItem(draft, queue.items[0] ?? '').subject;
+      if (pipeline.manager === 'independent') {
+        changeQueue(draft, queue.id, { name: queueName(rules, pipeline, project) });
+      }
+    }
     return 0;
   }
   const queues = queuesOf(draft, name);
@@ -116,8 +122,9 @@ function keepBuilds(draft: Draft, rules: Rules, item: Item): void {
   }
   change(draft, item.id, { jobs, set: { ...item.set, builds } });
   for (const build of Object.values(builds)) {
-    if (build.phase === 'done' && build.result !== 'SUCCESS') settle(draft, mustItem(draft, item.id), build);
+    if (build.phase === 'done' && build.result !== 'SUCCESS')
+      settle(draft, rules, mustItem(draft, item.id), build);
   }
   const { phase } = item.set.merge;
-  if (phase === 'conflict' || phase === 'failed') skipAll(draft, item.id, 'it could not be merged');
+  if (phase === 'conflict' || phase === 'failed') skipAll(draft, rules, item.id, 'it could not be merged');
 }

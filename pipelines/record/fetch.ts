@@ -1,5 +1,5 @@
 import type { FetchAction } from '../action.ts';
-import { changeRowKey } from '../depend.ts';
+import { changeRowKey, findChange, needsOf } from '../depend.ts';
 import type { Rules } from '../rules.ts';
 import { count, type Draft, drop, type Errand, type FetchRow, put, siteRow } from '../world.ts';
 
@@ -63,12 +63,23 @@ function send(
     number: of.number,
     ...(patchset === undefined ? {} : { patchset }),
     expect: expectation(asked),
-    dependents: rules.dependents,
+    dependents: rules.dependents || isNeeded(draft, of),
     ...(asked.some((errand) => errand.kind === 'Siblings') ? { siblings: true } : {}),
   };
   draft.actions.push(action);
   put(draft, 'pending', id, { kind: 'fetch', key });
   put(draft, 'fetches', key, { action: id, ...of, asked, later });
+}
+
+/** Somebody in a pipeline needs this change: what they need may have changed with it. */
+function isNeeded(draft: Draft, of: { connection: string; number: string }): boolean {
+  for (const { subject } of draft.tables.items.values()) {
+    const change = subject.kind === 'change' ? findChange(draft.tables, subject) : undefined;
+    if (change === undefined) continue;
+    const needs = needsOf(change);
+    if (needs.some((ref) => ref.number === of.number && ref.connection === of.connection)) return true;
+  }
+  return false;
 }
 
 /** What the events prove: an answer that does not know it yet is stale. */

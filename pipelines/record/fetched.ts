@@ -22,7 +22,7 @@ export function onChangeFetched(draft: Draft, rules: Rules, fact: ChangeFetched)
   const { outcome } = fact;
   const notes: string[] = [];
   if (outcome.kind === 'found') {
-    for (const change of [...outcome.related, outcome.change]) learn(draft, change);
+    for (const change of [...outcome.related, outcome.change]) learn(draft, rules, change);
     touch(draft, [...outcome.related, outcome.change]);
   }
   for (const errand of row.asked) {

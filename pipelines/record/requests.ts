@@ -54,7 +54,7 @@ export function onRequest(draft: Draft, rules: Rules, request: Request): string 
         fireTimer(draft, rules, pipeline, pipeline.source),
       );
     case 'CancelRequested':
-      return onCancel(draft, request);
+      return onCancel(draft, rules, request);
   }
   return unreachable(request);
 }
@@ -156,7 +156,7 @@ function named(item: Item): string | undefined {
 }
 
 /** `build`: a uuid or the beginning of one. */
-function onCancel(draft: Draft, request: FactOf<'CancelRequested'>): string {
+function onCancel(draft: Draft, rules: Rules, request: FactOf<'CancelRequested'>): string {
   const wanted = request.build.replace(/^build-/, '');
   for (const item of draft.tables.items.values()) {
     for (const build of Object.values(item.set.builds)) {
@@ -172,7 +172,7 @@ function onCancel(draft: Draft, request: FactOf<'CancelRequested'>): string {
         ...running,
       };
       noteBuild(draft, item, { ...launched, ...end });
-      settle(draft, item, { phase: 'done', job, launched, ...end });
+      settle(draft, rules, item, { phase: 'done', job, launched, ...end });
       return `${job} cancelled`;
     }
   }

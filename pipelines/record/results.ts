@@ -36,7 +36,7 @@ function awaitedBuild(
   return waitsFor === action ? { ...found, build } : undefined;
 }
 
-export function onMergeFinished(draft: Draft, fact: MergeFinished): string {
+export function onMergeFinished(draft: Draft, rules: Rules, fact: MergeFinished): string {
   const found = awaited(draft, fact.action, 'merge');
   if (found === undefined) return stale;
   const { item } = found;
@@ -46,7 +46,7 @@ export function onMergeFinished(draft: Draft, fact: MergeFinished): string {
   draft.dirty.add(item.queue);
   if (outcome.kind === 'merged') return 'merged';
   const why = outcome.kind === 'conflict' ? 'it has a merge conflict' : outcome.reason;
-  skipAll(draft, item.id, why);
+  skipAll(draft, rules, item.id, why);
   return outcome.kind === 'conflict' ? 'merge conflict' : `not merged: ${outcome.reason}`;
 }
 
@@ -78,7 +78,11 @@ export function onNodesAnswered(draft: Draft, rules: Rules, fact: NodesAnswered)
   forget(draft, fact.action);
   const { item, pending, build } = found;
   if (outcome.kind === 'refused') {
-    end(draft, item, build, { result: 'NODE_FAILURE', detail: outcome.reason, finishedAt: nowOf(draft) });
+    end(draft, rules, item, build, {
+      result: 'NODE_FAILURE',
+      detail: outcome.reason,
+      finishedAt: nowOf(draft),
+    });
     return `no nodes: ${outcome.reason}`;
   }
   const { phase: _phase, acquire, ...launched } = build;
@@ -132,12 +136,13 @@ export function onBuildFinished(draft: Draft, rules: Rules, fact: BuildFinished)
   const { result, url, startedAt, finishedAt, detail } = outcome;
   const node = build.phase === 'running' ? { node: build.node } : {};
   const why = detail === undefined ? {} : { detail };
-  end(draft, found.item, build, { result, url, startedAt, finishedAt, ...why, ...node });
+  end(draft, rules, found.item, build, { result, url, startedAt, finishedAt, ...why, ...node });
   return `${build.job}: ${result}`;
 }
 
 function end(
   draft: Draft,
+  rules: Rules,
   item: Item,
   build: Build & Launched,
   fields: {
@@ -152,5 +157,5 @@ function end(
   const { uuid, number, job, launchedAt, logPath } = build;
   const launched = { uuid, number, job, launchedAt, logPath };
   noteBuild(draft, item, { ...launched, ...fields });
-  settle(draft, mustItem(draft, item.id), { phase: 'done', job, launched, ...fields });
+  settle(draft, rules, mustItem(draft, item.id), { phase: 'done', job, launched, ...fields });
 }
