@@ -1,5 +1,12 @@
-import { type Event, parseEvents } from 'js-yaml';
-import { createPlaces, indexText, type PartSpot, type PlaceBook, type Places } from './places.ts';
+import { type Event, parseEvents, YAMLException } from 'js-yaml';
+import {
+  createPlaces,
+  indexText,
+  type PartSpot,
+  type PlaceBook,
+  type Places,
+  type TextIndex,
+} from './places.ts';
 import type { Place, Problem, SourceFile } from './problem.ts';
 import { compose } from './yaml/compose.ts';
 import { conflictMarker, syntaxProblem } from './yaml/error.ts';
@@ -54,18 +61,76 @@ export function readYaml(source: SourceFile, options: YamlOptions = {}): YamlRea
   const places = options.places ?? createPlaces();
   const marker = conflictMarker(text, index);
   if (marker !== undefined) return { value: null, problems: [marker], places };
-  let events: Event[];
-  try {
-    events = parseEvents(text, { maxDepth: 100 });
-  } catch (caught) {
-    return { value: null, problems: [syntaxProblem(caught, text, index)], places };
-  }
+  const parsed = parse(source, index);
+  if (parsed.kind === 'wrong') return { value: null, problems: [parsed.problem], places };
   const problems: Problem[] = [];
   try {
-    const value = compose(events, { text, index, places, problems, options });
+    const value = compose(parsed.events, {
+      text: parsed.text,
+      index: parsed.index,
+      places,
+      problems,
+      options,
+    });
     return { value, problems, places };
   } catch (caught) {
     if (!(caught instanceof Refusal)) throw caught;
     return { value: null, problems: [...problems, caught.problem], places };
   }
+}
+
+type Parsed =
+  | { readonly kind: 'parsed'; readonly events: Event[]; readonly text: string; readonly index: TextIndex }
+  | { readonly kind: 'wrong'; readonly problem: Problem };
+
+const MOST_DENTS = 100;
+
+/**
+ * PyYAML lets quoted texts and flow collections go on at any indentation, js-yaml only below their parent. White space
+ * means nothing at the beginning of such a line, so lines that js-yaml finds too short are moved to the right, and
+ * places are counted back.
+ */
+function parse(source: SourceFile, index: TextIndex): Parsed {
+  const dents = new Set<number>();
+  let text = source.text;
+  let first: unknown;
+  for (;;) {
+    try {
+      const events = parseEvents(text, { maxDepth: 100 });
+      return {
+        kind: 'parsed',
+        events,
+        text,
+        index: dents.size === 0 ? index : dented(source.name, text, dents),
+      };
+    } catch (caught) {
+      first ??= caught;
+      const line = shortLine(caught);
+      if (line === undefined || dents.has(line) || dents.size >= MOST_DENTS) {
+        return { kind: 'wrong', problem: syntaxProblem(first, source.text, index) };
+      }
+      dents.add(line);
+      const lines = text.split('\n');
+      lines[line] = DENT + (lines[line] ?? '');
+      text = lines.join('\n');
+    }
+  }
+}
+
+/** Wider than the indentation of any parent. */
+const DENT = ' '.repeat(200);
+
+function shortLine(caught: unknown): number | undefined {
+  const short = caught instanceof YAMLException && caught.reason === 'deficient indentation';
+  return short ? caught.mark?.line : undefined;
+}
+
+function dented(name: string, text: string, dents: ReadonlySet<number>): TextIndex {
+  const moved = indexText(name, text);
+  return {
+    place(offset) {
+      const { file, line, column } = moved.place(offset);
+      return { file, line, column: dents.has(line - 1) ? Math.max(1, column - DENT.length) : column };
+    },
+  };
 }

@@ -71,9 +71,16 @@ export function addJob(data: Dict, origin: Pick<ExpandedJob, 'at' | 'via'>, expa
   const job: Record<string, unknown> = { ...data, name };
   const fallback = settings.keepDescriptions === true ? null : '';
   const description = Object.hasOwn(data, 'description') ? data['description'] : fallback;
-  if (description !== null) job['description'] = pythonText(description) + MANAGED;
+  if (typeof description === 'string') job['description'] = description + MANAGED;
+  else if (description !== null) descriptionMistake(data, origin, corpus);
   corpus.places.link(job, data);
   jobs.push({ name, data: job, ...origin });
+}
+
+function descriptionMistake(data: Dict, origin: Pick<ExpandedJob, 'at' | 'via'>, corpus: Corpus): void {
+  const at = corpus.places.of(data, 'description') ?? origin.at;
+  const message = 'The description of a job must be text.';
+  corpus.problems.push({ severity: 'error', code: 'jjb-shape', message, at, via: origin.via });
 }
 
 /** The description as people wrote it. */

@@ -31,7 +31,9 @@ describe('a whole text that is one parameter', () => {
 
 describe('parameters inside a text', () => {
   it('are printed as Python prints them', () => {
-    expect(format('v{a} {f} {g} {n} {l} {d}')).toBe(`v1 1.1 2.0 None ['x', "y's"] {'k': {'j': 'v'}}`);
+    expect(format('v{a} {f} {g} {n} {l} {d}')).toBe(
+      `v1 1.1 2.0 None ['x', "y's"] OrderedDict([('k', OrderedDict([('j', 'v')]))])`,
+    );
     expect(pythonRepr([true, new Tuple(), Tuple.from(['a']), 'it\'s "\n', -1.5e-7])).toBe(
       `[True, (), ('a',), 'it\\'s "\\n', -1.5e-07]`,
     );

@@ -2,7 +2,7 @@ import { Float, floatText } from '../yaml/scalar.ts';
 
 /**
  * How Python prints and compares values. JJB pastes values into text with Python's `str`, so job names and scripts of
- * existing files depend on it: `True`, `None`, `1.1`, `['x', 'y']`, `{'k': 'v'}`.
+ * existing files depend on it: `True`, `None`, `1.1`, `['x', 'y']`. Its mappings are OrderedDicts and look like it.
  */
 
 /** A sequence written as `!!python/tuple`: JJB never multiplies jobs by it and never substitutes inside. */
@@ -37,9 +37,8 @@ export function pythonRepr(value: unknown): string {
   }
   if (Array.isArray(value)) return `[${value.map(pythonRepr).join(', ')}]`;
   if (isDict(value)) {
-    return `{${Object.entries(value)
-      .map(([key, item]) => `${quote(key)}: ${pythonRepr(item)}`)
-      .join(', ')}}`;
+    const pairs = Object.entries(value).map(([key, item]) => `(${quote(key)}, ${pythonRepr(item)})`);
+    return pairs.length === 0 ? 'OrderedDict()' : `OrderedDict([${pairs.join(', ')}])`;
   }
   return '<object>';
 }

@@ -66,6 +66,9 @@ export function compose(events: readonly Event[], reader: Reader): unknown {
           anchorOnce(reader, anchors, name, spot.at);
           anchors.set(name, { value, weight, at: spot });
         }
+        if (event.valueStart === -1 && tag === '' && needsKey(stack)) {
+          problem(reader, at, 'yaml-key', 'A key is missing before the colon.');
+        }
         add(value, at, weight, merge);
         break;
       }
@@ -235,6 +238,11 @@ function merged(
   Object.assign(map, frame.map);
   for (const [name, part] of frame.parts) parts.set(name, part);
   return { map, parts };
+}
+
+function needsKey(stack: readonly Frame[]): boolean {
+  const frame = stack.at(-1);
+  return frame !== undefined && frame.list === undefined && frame.key === undefined;
 }
 
 /** Empty nodes have no place of their own: they stand where their parent's last part stands. */
