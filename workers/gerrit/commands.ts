@@ -75,7 +75,7 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
     const used = connection();
     used.running += 1;
     const deadline = options.deadline ?? settings.commandDeadline;
-    const open = async () => (await used.opening).open(command);
+    const open: Open = async (attach) => (await used.opening).open(command, attach);
     try {
       return await converse(open, command, { ...options, deadline }, progress);
     } catch (caught) {
@@ -130,10 +130,10 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
 
   return {
     exec,
-    channel: async (command, env) => (await connection().opening).open(command, env),
+    channel: async (command, env) => (await connection().opening).open(command, bare, env),
     async greeting(signal) {
       const used = connection();
-      const open = async () => (await used.opening).shell();
+      const open: Open = async (attach) => (await used.opening).shell(attach);
       const options = { signal, deadline: settings.commandDeadline };
       const { stdout, stderr } = await converse(open, 'shell', options, { sent: false });
       return stderr + stdout;
@@ -151,6 +151,13 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
   };
 }
 
+interface Conversation {
+  readonly channel: ClientChannel;
+  readonly result: Promise<CommandResult>;
+}
+
+type Open = (attach: (channel: ClientChannel) => Conversation) => Promise<Conversation>;
+
 interface Progress {
   /** True once Gerrit may have begun to run the command. */
   sent: boolean;
@@ -158,7 +165,7 @@ interface Progress {
 
 /** Runs one channel from opening to exit status, with caps, deadline and signal. */
 async function converse(
-  open: () => Promise<ClientChannel>,
+  open: Open,
   command: string,
   options: ExecOptions & { readonly deadline: number },
   progress: Progress,
@@ -175,11 +182,13 @@ async function converse(
   if (options.signal.aborted) onAbort();
   options.signal.addEventListener('abort', onAbort, { once: true });
   const timer = setTimeout(late, options.deadline);
-  const opening = open();
-  try {
-    const channel = await Promise.race([opening, interrupted]);
+  const opening = open((channel) => {
     progress.sent = true;
-    return await Promise.race([collect(channel, name, options.stdin ?? ''), interrupted]);
+    return { channel, result: collect(channel, name, options.stdin ?? '') };
+  });
+  try {
+    const { result } = await Promise.race([opening, interrupted]);
+    return await Promise.race([result, interrupted]);
   } catch (caught) {
     void closeOnceOpen(opening);
     throw caught;
@@ -189,12 +198,20 @@ async function converse(
   }
 }
 
-async function closeOnceOpen(opening: Promise<ClientChannel>): Promise<void> {
+async function closeOnceOpen(opening: Promise<Conversation>): Promise<void> {
   try {
-    (await opening).close();
+    const { channel, result } = await opening;
+    channel.close();
+    await result;
   } catch {
     // It never opened, or its connection is gone already.
   }
+}
+
+/** For those who read the channel themselves. Standard error is drained, or the channel would stall. */
+function bare(channel: ClientChannel): Duplex {
+  channel.stderr.resume();
+  return channel;
 }
 
 function collect(channel: ClientChannel, name: string, stdin: string): Promise<CommandResult> {

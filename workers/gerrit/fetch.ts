@@ -91,8 +91,12 @@ async function withNetwork(
   settings: Pick<GerritSettings, 'maxRelated'>,
   signal: AbortSignal,
 ): Promise<ChangeFetched['outcome']> {
-  const { dependents } = action;
-  const network = await readNetwork(read, transport, { dependents, limit: settings.maxRelated, signal });
+  const network = await readNetwork(read, transport, {
+    dependents: action.dependents,
+    siblings: action.siblings ?? false,
+    limit: settings.maxRelated,
+    signal,
+  });
   if (network.kind === 'found')
     return { kind: 'found', change: network.change, related: [...network.related] };
   if (network.kind === 'cycle') return { kind: 'cycle', path: [...network.path] };

@@ -25,8 +25,9 @@ const SUBMIT_MAKES = 2;
 export function provenEvents(row: WireChange, connection: string, from: number, at: number): GerritEvent[] {
   const { number, project } = row;
   if (number === undefined || project === undefined) return [];
+  // Gerrit's clock counts whole seconds: what stands as 12 may have happened at 12.999.
   const recent = (seconds: number | undefined): seconds is number =>
-    seconds !== undefined && seconds * 1000 >= from;
+    seconds !== undefined && seconds * 1000 + 999 >= from;
   const base = compact({
     kind: 'GerritEvent' as const,
     at,

@@ -25,6 +25,8 @@ export type Network =
 
 export interface NetworkOptions {
   readonly dependents: boolean;
+  /** Also every open change of the project; those over the cap are left out. */
+  readonly siblings: boolean;
   readonly limit: number;
   readonly signal: AbortSignal;
 }
@@ -45,6 +47,10 @@ export async function readNetwork(
   if (!(await exploreNeeds(walk, [root], ask, most, options.signal)))
     return { kind: 'too-many', limit: options.limit };
   if (options.dependents) await exploreDependents(walk, ask, most, options.signal);
+  if (options.siblings) {
+    const open = await ask.openOfProject(root.change.project, options.signal);
+    await exploreNeeds(walk, add(walk, open), ask, most, options.signal);
+  }
   return assemble(root, walk, options.dependents);
 }
 
@@ -151,7 +157,8 @@ function linkNeeds(node: ReadChange, walk: Walk): Change {
   const parent = parents.find(({ branch }) => branch === change.branch) ?? parents[0];
   const open = [...walk.nodes.values()]
     .map(({ change: other }) => other)
-    .filter((other) => isOpen(other) && isCurrent(other));
+    .filter((other) => isOpen(other) && isCurrent(other))
+    .sort((a, b) => Number(a.number) - Number(b.number));
   const dependsOn = dependsOnIds(change.message).flatMap((id) =>
     open.filter(({ changeId }) => changeId.toLowerCase() === id.toLowerCase()).map(toRef),
   );

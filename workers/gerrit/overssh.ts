@@ -58,6 +58,9 @@ export function overSsh(
       const terms = ids.filter(isChangeId).map((id) => `message:{${id}}`);
       return terms.length === 0 ? [] : read(await rows(terms, CHANGE_FLAGS, signal, ' status:open'));
     },
+    async openOfProject(project, signal) {
+      return read(await query(`project:{${checkedProject({ project })}} status:open`, CHANGE_FLAGS, signal));
+    },
     async talk(number, signal) {
       const [row] = await query(changeTerm(number), '--current-patch-set --comments', signal);
       if (row === undefined) return undefined;
@@ -84,7 +87,7 @@ export function overSsh(
   };
 }
 
-function checkedProject({ project }: Target): string {
+function checkedProject({ project }: Pick<Target, 'project'>): string {
   if (!isProjectName(project))
     throw new Fault('gerrit-refused', `refusing the project name ${JSON.stringify(project)}`);
   return project;

@@ -15,15 +15,21 @@ import type { GerritSettings } from './settings.ts';
  * for minutes instead of asking again.
  */
 export interface SshSession extends AsyncDisposable {
-  open(command: string, env?: Readonly<Record<string, string>>): Promise<ClientChannel>;
+  /**
+   * Runs a command. `attach` gets the channel in the same moment in which it opens and must attach its listeners before it
+   * returns: a quick answer's exit status may lie in the same packet.
+   */
+  open<T>(command: string, attach: (channel: ClientChannel) => T, env?: Env): Promise<T>;
   /** A bare shell: Gerrit greets by name and hangs up. */
-  shell(): Promise<ClientChannel>;
+  shell<T>(attach: (channel: ClientChannel) => T): Promise<T>;
   /** Resolves when the connection is gone, with the reason. */
   readonly ended: Promise<Fault>;
   readonly alive: boolean;
   /** Drops the TCP connection without a word; the only way out of a frozen one. */
   destroy(): void;
 }
+
+export type Env = Readonly<Record<string, string>>;
 
 /** Remembers refusals of one account, for every connection that uses it. */
 export interface LoginGuard {
@@ -154,8 +160,9 @@ function handshake(
 function session(client: Client, ended: Promise<Fault>, isAlive: () => boolean, where: string): SshSession {
   const opening = new Set<(fault: Fault) => void>();
   void ended.then((fault) => opening.forEach((refuse) => refuse(fault)));
-  const channel = (ask: (done: (error: Error | undefined, channel: ClientChannel) => void) => void) =>
-    new Promise<ClientChannel>((resolve, reject) => {
+  type Ask = (done: (error: Error | undefined, channel: ClientChannel) => void) => void;
+  const channel = <T>(ask: Ask, attach: (channel: ClientChannel) => T) =>
+    new Promise<T>((resolve, reject) => {
       const failed = (cause: unknown) =>
         reject(new Fault('gerrit-away', `${where} opened no channel`, { retry: true, cause }));
       if (!isAlive()) failed(undefined);
@@ -163,7 +170,7 @@ function session(client: Client, ended: Promise<Fault>, isAlive: () => boolean, 
       try {
         ask((error, opened) => {
           opening.delete(reject);
-          if (error === undefined) resolve(opened);
+          if (error === undefined) resolve(attach(opened));
           else failed(error);
         });
       } catch (caught) {
@@ -172,8 +179,9 @@ function session(client: Client, ended: Promise<Fault>, isAlive: () => boolean, 
       }
     });
   return {
-    open: (command, env) => channel((done) => client.exec(command, { env: { ...env } }, done)),
-    shell: () => channel((done) => client.shell(false, done)),
+    open: (command, attach, env) =>
+      channel((done) => client.exec(command, { env: { ...env } }, done), attach),
+    shell: (attach) => channel((done) => client.shell(false, done), attach),
     ended,
     get alive() {
       return isAlive();

@@ -148,14 +148,16 @@ export function openStream(options: StreamOptions): EventStream {
       });
     }, settings.probeInterval);
     try {
-      const channel = await Promise.race([session.open(streamCommand(settings)), ended.then(raise)]);
       const reader = createLineReader({ line: take, oddity: odd });
-      channel.on('data', (chunk: Buffer) => {
-        lastByteAt = now();
-        reader.push(chunk);
-        wholeAt = lastByteAt;
-      });
-      void channelEnd(channel).then(finish);
+      const attach = (channel: ClientChannel) => {
+        channel.on('data', (chunk: Buffer) => {
+          lastByteAt = now();
+          reader.push(chunk);
+          wholeAt = lastByteAt;
+        });
+        void channelEnd(channel).then(finish);
+      };
+      await Promise.race([session.open(streamCommand(settings), attach), ended.then(raise)]);
       counts.connects += 1;
       phase = { kind: 'connected', since: now() };
       closeGaps();
@@ -233,22 +235,23 @@ function silent(deadline: number): Fault {
 
 /** Asks for the version on the stream's own connection. */
 async function isAlive(session: SshSession, deadline: number): Promise<boolean> {
-  const late = AbortSignal.timeout(deadline);
-  const answered = (async () => {
-    const channel = await session.open('gerrit version');
-    channel.end();
-    channel.stderr.resume();
-    return await new Promise<boolean>((resolve) => {
-      channel.on('data', () => resolve(true));
-      channel.on('exit', () => resolve(true));
-      channel.on('close', () => resolve(false));
-      channel.on('error', () => resolve(false));
-    });
-  })().catch(() => false);
-  const timedOut = new Promise<boolean>((resolve) => {
-    late.addEventListener('abort', () => resolve(false), { once: true });
+  const answered = new Promise<boolean>((resolve) => {
+    const late = setTimeout(() => resolve(false), deadline);
+    const over = (alive: boolean) => {
+      clearTimeout(late);
+      resolve(alive);
+    };
+    const attach = (channel: ClientChannel) => {
+      channel.stderr.resume();
+      channel.on('data', () => over(true));
+      channel.on('exit', () => over(true));
+      channel.on('close', () => over(false));
+      channel.on('error', () => over(false));
+      channel.end();
+    };
+    session.open('gerrit version', attach).catch(() => over(false));
   });
-  return Promise.race([answered, timedOut]);
+  return await answered;
 }
 
 /** Why the stream's channel closed: refused (it says why and exits), or cut (no exit status). */

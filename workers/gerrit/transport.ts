@@ -15,6 +15,8 @@ export interface Transport extends AsyncDisposable {
   openWithIds(ids: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
   /** Open changes whose message mentions one of these Change-Ids anywhere; the caller looks where. */
   openMentioning(ids: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
+  /** Every open change of a project. */
+  openOfProject(project: string, signal: AbortSignal): Promise<ReadChange[]>;
   /** What was said on a change so far, oldest first. */
   talk(number: string, signal: AbortSignal): Promise<Talk | undefined>;
   /** One post: message and votes together. */

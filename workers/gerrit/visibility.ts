@@ -94,6 +94,9 @@ function seenByCireporter(message: string): SeenMessage['cireporter'] {
     if (!/^[*-] /.test(line)) return [];
     const [, name = '', url = '', , result = '', word, ...time] = line.split(/\s+/);
     if (/^(https?|ftp):\/\//.test(name)) return [];
-    return [{ name, url, result, time: word === 'in' ? time.join(' ').trim() : undefined }];
+    // It takes a time of two words and more; `in 0s` is none to it.
+    return [
+      { name, url, result, time: word === 'in' && time.length > 1 ? time.join(' ').trim() : undefined },
+    ];
   });
 }
