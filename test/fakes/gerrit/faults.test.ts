@@ -38,6 +38,7 @@ describe('connections', () => {
     socket.on('data', (bytes) => {
       heard += bytes.length;
     });
+    expect(heard).toBe(0);
     gerrit.thaw();
     await gerrit.waitFor(() => deaf.types().includes('patchset-created') && heard > 0);
     socket.destroy();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Account } from './model.ts';
 import { current } from './model.ts';
 import { uploadForReview } from './ops/upload.ts';
 import { Refusal, type Site } from './site.ts';
@@ -67,6 +68,25 @@ export async function pushChange(site: Site, project: string, spec: PushSpec): P
       changeId: change.id,
       ref: patchset.ref,
     };
+  });
+}
+
+/** The Rebase button: the current patch set on the tip of its branch, or of the open change it sits on. */
+export async function rebaseChange(site: Site, account: Account, number: number): Promise<void> {
+  const change = site.change(number);
+  if (change.status !== 'NEW') throw new Refusal(409, `change is ${change.status.toLowerCase()}`);
+  const [parent] = current(change).parents;
+  const below = (site.state.revisions.get(`${change.project} ${parent}`) ?? [])
+    .map((place) => site.state.changes.get(place.number))
+    .find((other) => other?.status === 'NEW' && other.branch === change.branch);
+  const tip = await site.repo(change.project).resolve(`refs/heads/${change.branch}`);
+  const onto = below === undefined ? tip : current(below).revision;
+  if (onto === parent) throw new Refusal(409, 'Change is already up to date.');
+  await pushChange(site, change.project, {
+    user: account.username,
+    change: number,
+    rebase: true,
+    ...(onto === undefined ? {} : { parent: onto }),
   });
 }
 

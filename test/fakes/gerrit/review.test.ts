@@ -141,6 +141,21 @@ describe('gerrit review', () => {
     expect(await review(args)).toEqual({ code: 1, stdout: '', stderr: `fatal: ${text}\n` });
   });
 
+  it('rebases', async () => {
+    const child = (await gerrit.push('org/demo', { user: 'ann', parentChange: n })).number;
+    expect(await review(`--rebase ${n},1`)).toEqual(failed('fatal: Change is already up to date.'));
+    await gerrit.push('org/demo', { change: n, user: 'ann' });
+    expect(await review(`--rebase --message moved ${child},1`)).toEqual(done);
+    expect(gerrit.change(child).patchsets[1]).toMatchObject({
+      kind: 'TRIVIAL_REBASE',
+      parents: [gerrit.change(n).patchsets[1]?.revision],
+      uploader: 'ci',
+    });
+    expect(await review(`--notify SOME ${n},2`)).toMatchObject({
+      stderr: 'fatal: "SOME" is not a valid value for "--notify (-n)"\n',
+    });
+  });
+
   it('refuses input that is no ReviewInput', async () => {
     const answer = await run(gerrit, ci, `gerrit review --json ${n},1`, '{"labels":');
     expect(answer.code).toBe(1);

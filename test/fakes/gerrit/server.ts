@@ -20,7 +20,7 @@ import { createBranch, createProject } from './ops/project.ts';
 import { postReview } from './ops/review.ts';
 import { submitChange } from './ops/submit.ts';
 import { pushChange } from './push.ts';
-import { Site } from './site.ts';
+import { Refusal, Site } from './site.ts';
 import type { AccountSpec, By } from './specs.ts';
 import { type Door, openDoor } from './ssh.ts';
 
@@ -56,6 +56,7 @@ export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> 
   const { port } = door;
 
   const account = (username: string, spec: AccountSpec = {}): Login => {
+    if (!/^[\w.@-]+$/.test(username)) throw new Refusal(400, `Username '${username}' must be plain`);
     const keyFile = join(dir, 'keys', username);
     const pair: KeyPair | undefined =
       spec.publicKey === undefined ? keptKeyPair(keyFile, spec.email ?? username) : undefined;

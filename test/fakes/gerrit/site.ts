@@ -105,10 +105,15 @@ export class Site implements Disposable {
     return repo;
   }
 
-  /** Runs mutations one after another. */
+  /**
+   * Runs mutations one after another. Each lets the streams write before the next begins: a mutation of the real server takes
+   * longer than that, and a loop of votes must not overflow queues that are being read.
+   */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#last.then(work, work);
-    this.#last = run.catch(() => undefined);
+    const run = this.#last.then(work);
+    this.#last = run
+      .catch(() => undefined)
+      .then(() => new Promise<void>((resolve) => setImmediate(resolve)));
     return run;
   }
 

@@ -56,8 +56,8 @@ export async function openDoor(site: Site, options: DoorOptions): Promise<Door> 
       lives.delete(live);
       if (remotePort !== undefined) byPort.delete(remotePort);
     });
-    sshd.injectSocket(socket);
     if (frozenDoor) freezeOne(live);
+    sshd.injectSocket(socket);
   });
 
   await new Promise<void>((resolve, reject) => {

@@ -98,7 +98,9 @@ async function storePack(repo: Repo, reader: PktReader, signal: AbortSignal): Pr
     }
     child.stdin.end();
   };
-  await Promise.race([feed(), ended]);
+  // A client that goes away ends the pack early, which git will complain about.
+  const fed = feed().catch(() => child.stdin.destroy());
+  await Promise.race([fed, ended]);
   return (await ended) === 0 ? undefined : complaint.trim() || 'unpacker error';
 }
 

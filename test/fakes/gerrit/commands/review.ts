@@ -4,6 +4,7 @@ import { current } from '../model.ts';
 import { abandonChange, restoreChange } from '../ops/edit.ts';
 import { postReview, ReviewInput } from '../ops/review.ts';
 import { submitChange } from '../ops/submit.ts';
+import { rebaseChange } from '../push.ts';
 import { Refusal, type Site } from '../site.ts';
 import { type Context, type Run, readAll } from './context.ts';
 
@@ -21,6 +22,8 @@ const OPTIONS = [
   { names: ['--tag', '-t'], operand: true },
   { names: ['--label', '-l'], operand: true },
 ] as const;
+
+const NOTIFY = new Set(['NONE', 'OWNER', 'OWNER_REVIEWERS', 'ALL']);
 
 /** Pairs that exclude each other, in the order Gerrit checks them. */
 const EXCLUSIVE = [
@@ -136,6 +139,11 @@ export const review: Run = async (context, args) => {
   if (project !== undefined && !site.state.projects.has(project)) {
     throw die(`project '${project}' not found`);
   }
+  const notify = given.value('--notify');
+  if (notify !== undefined && !NOTIFY.has(notify.toUpperCase())) {
+    throw die(`"${notify}" is not a valid value for "--notify (-n)"`);
+  }
+  if (given.has('--move')) throw die('this simulator does not move changes');
   const targets = given.rest.map((token) => findTarget(site, token, project, given.value('--branch')));
   const json = given.has('--json') ? await readJson(context) : undefined;
 
@@ -165,6 +173,7 @@ export const review: Run = async (context, args) => {
         await serial(site, () => postReview(site, account, change.number, patchset.number, input));
         if (given.has('--abandon'))
           await serial(site, () => abandonChange(site, account, change.number, message));
+        if (given.has('--rebase')) await rebaseChange(site, account, change.number);
         if (given.has('--submit')) {
           if (patchset.number !== current(change).number) {
             throw new Refusal(409, `revision ${patchset.revision} is not current revision`);

@@ -106,6 +106,8 @@ async function rewriteBranch(
     }
     const tree = await repo.replay(patchset.revision, tip);
     if (tree === undefined) throw failed(changes.length, [{ change: change.number, text: CONFLICT }]);
+    // Nothing left to bring in: it is merged without a commit (or a crash came between branch and journal).
+    if (tree === (await repo.commit(tip)).tree) continue;
     const message =
       type === 'REBASE_IF_NECESSARY' ? patchset.message : withFooters(site, change, patchset.message);
     const commit = {

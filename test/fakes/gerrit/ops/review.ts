@@ -13,7 +13,8 @@ const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
 export const ReviewInput = z.object({
   message: z.string().nullish(),
   tag: z.string().nullish(),
-  labels: z.record(z.string(), z.number().int()).nullish(),
+  /** Gson takes numbers in quotes too. */
+  labels: z.record(z.string(), z.coerce.number().int()).nullish(),
   comments: z
     .record(
       z.string(),
