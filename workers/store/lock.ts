@@ -98,13 +98,14 @@ async function lives(path: string, holder: Holder): Promise<boolean> {
   if (holder.boot === me.boot && holder.namespace === me.namespace && me.namespace !== '') {
     return started(holder.pid) === holder.started;
   }
+  const first = touchedAt(path);
   const until = Date.now() + SILENCE + BEAT;
-  while (Date.now() < until) {
-    const touched = touchedAt(path);
-    if (touched === undefined || Date.now() - touched > SILENCE) return false;
+  for (let touched = first; touched !== undefined && Date.now() < until; touched = touchedAt(path)) {
+    if (touched !== first) return true;
+    if (Date.now() - touched > SILENCE) return false;
     await sleep(500);
   }
-  return true;
+  return touchedAt(path) !== undefined;
 }
 
 function self(): Holder {
