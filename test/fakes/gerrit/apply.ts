@@ -119,6 +119,7 @@ export function apply(state: State, entry: Entry): void {
         change,
         review.changed.map(({ label, value }) => ({ patchset, label, value, by, at })),
       );
+      setVotes(change, review.copied);
       change.comments.push(...review.comments);
       change.messages.push({
         at,

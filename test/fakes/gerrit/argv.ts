@@ -106,6 +106,12 @@ export function parseArguments(tokens: readonly string[], options: readonly Opti
     }
     values.push(value);
   }
+  if (given.has('--help')) {
+    const lines = [...options, ...COMMON].map(
+      (o) => ` ${o.names.join(' (')}${o.names.length > 1 ? ')' : ''}`,
+    );
+    throw new CommandFailure(1, `${lines.join('\n')}\n`);
+  }
   return {
     has: (name) => given.has(name),
     value: (name) => given.get(name)?.at(-1),

@@ -92,6 +92,32 @@ describe('connections', () => {
   });
 });
 
+describe('commands', () => {
+  it('fail, and are cut amid their output', async () => {
+    const { gerrit, ci } = await start();
+    await using _ = gerrit;
+    await gerrit.push('org/demo');
+    const stderr = 'fatal: internal server error\n';
+    gerrit.faults.failCommand = { prefix: 'gerrit query', times: 1, exit: 128, stderr };
+    const query = 'gerrit query --format=JSON change:1';
+    expect(await run(gerrit, ci, query)).toEqual({ code: 128, stdout: '', stderr });
+    gerrit.faults.cutCommand = { prefix: 'gerrit query', times: 1, bytes: 100 };
+    const cut = await run(gerrit, ci, query);
+    expect(cut.code).toBeUndefined();
+    expect(cut.stdout).toHaveLength(100);
+    expect((await run(gerrit, ci, query)).code).toBe(0);
+  });
+
+  it('are refused to a user with too many connections', async () => {
+    await using gerrit = await startGerrit({ maxConnectionsPerUser: 2 });
+    const admin = gerrit.account('admin');
+    using _one = await listen(gerrit, admin);
+    using _two = await listen(gerrit, admin);
+    await expect(listen(gerrit, admin)).rejects.toThrow(/closed|ECONNRESET|lost/);
+    expect((await run(gerrit, gerrit.account('ann'), 'gerrit version')).code).toBe(0);
+  });
+});
+
 describe('events', () => {
   it('are split at any byte', async () => {
     const { gerrit, ci } = await start();

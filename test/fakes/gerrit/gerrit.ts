@@ -33,6 +33,8 @@ export interface GerritOptions {
   readonly publishPatchSetLevelComment?: boolean;
   /** Most rows of one query. Default 500. */
   readonly queryLimit?: number;
+  /** More logins of one user at once are disconnected. Default 64. */
+  readonly maxConnectionsPerUser?: number;
   readonly firstChange?: number;
   /** ms since the epoch. */
   readonly now?: () => number;

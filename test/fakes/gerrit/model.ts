@@ -129,6 +129,8 @@ export interface Review {
   readonly changed: readonly { readonly label: string; readonly value: number; readonly oldValue: number }[];
   readonly tag?: string;
   readonly comments: readonly InlineComment[];
+  /** Votes that newer patch sets got from this one, when it was on an outdated patch set. */
+  readonly copied: readonly Vote[];
 }
 
 export interface Command {

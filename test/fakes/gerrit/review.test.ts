@@ -103,6 +103,22 @@ describe('gerrit review', () => {
     expect(gerrit.voteOf(n, 'Verified', 'ci', 1)).toBe(1);
   });
 
+  it('hands votes on outdated patch sets on to newer ones by their copy conditions', async () => {
+    await gerrit.push('org/demo', {
+      change: n,
+      files: {},
+      commitMessage: (gerrit.change(n).patchsets[0]?.message ?? '').replace('Change of', 'New'),
+    });
+    await gerrit.vote(n, { Verified: 1, 'Code-Review': 2 }, { patchset: 1 });
+    expect(gerrit.voteOf(n, 'Verified', 'admin')).toBe(1);
+    expect(gerrit.voteOf(n, 'Code-Review', 'admin')).toBe(0);
+    await gerrit.vote(n, { Verified: 0 }, { patchset: 1 });
+    expect(gerrit.voteOf(n, 'Verified', 'admin')).toBe(0);
+    await gerrit.vote(n, { Verified: -1 });
+    await gerrit.vote(n, { Verified: 1 }, { patchset: 1 });
+    expect(gerrit.voteOf(n, 'Verified', 'admin')).toBe(-1);
+  });
+
   it('copies votes by their copy conditions', async () => {
     await gerrit.vote(n, { Verified: 1, 'Code-Review': 2 });
     const { message } = gerrit.change(n).patchsets[0] ?? { message: '' };

@@ -41,6 +41,7 @@ export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> 
     strictLabels: options.strictLabels ?? false,
     publishPatchSetLevelComment: options.publishPatchSetLevelComment ?? true,
     queryLimit: options.queryLimit ?? 500,
+    maxConnectionsPerUser: options.maxConnectionsPerUser ?? 64,
     firstChange: options.firstChange ?? 1,
     now: options.now ?? Date.now,
   });

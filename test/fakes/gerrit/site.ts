@@ -23,6 +23,8 @@ export interface SiteOptions {
   /** `event.comment-added.publishPatchSetLevelComment`. */
   readonly publishPatchSetLevelComment: boolean;
   readonly queryLimit: number;
+  /** `sshd.maxConnectionsPerUser`. */
+  readonly maxConnectionsPerUser: number;
   readonly firstChange: number;
   readonly now: () => number;
 }
@@ -111,9 +113,7 @@ export class Site implements Disposable {
    */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#last.then(work);
-    this.#last = run
-      .catch(() => undefined)
-      .then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+    this.#last = run.catch(() => undefined).then(() => new Promise<void>((resolve) => setImmediate(resolve)));
     return run;
   }
 

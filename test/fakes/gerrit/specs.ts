@@ -150,6 +150,12 @@ export const Faults = z.object({
     .nullable(),
   /** Commands that begin so are answered only after so many ms. */
   slowCommand: z.object({ prefix: z.string(), ms: z.number() }).nullable(),
+  /** The next `times` commands that begin so do nothing and end so. */
+  failCommand: z
+    .object({ prefix: z.string(), times: z.number().int(), exit: z.number().int(), stderr: z.string() })
+    .nullable(),
+  /** The connection of the next `times` commands that begin so ends after so many bytes of output. */
+  cutCommand: z.object({ prefix: z.string(), times: z.number().int(), bytes: z.number().int() }).nullable(),
 });
 export type Faults = z.infer<typeof Faults>;
 
@@ -164,5 +170,7 @@ export function noFaults(): Faults {
     missingFields: [],
     review: null,
     slowCommand: null,
+    failCommand: null,
+    cutCommand: null,
   };
 }

@@ -10,6 +10,7 @@ import type { Site } from './site.ts';
 interface Live {
   readonly socket: Socket;
   client: Connection | undefined;
+  user: string | undefined;
   streaming: boolean;
   frozen: boolean;
 }
@@ -44,10 +45,10 @@ export async function openDoor(site: Site, options: DoorOptions): Promise<Door> 
     const live = byPort.get(info.port);
     if (live === undefined) return;
     live.client = client;
-    serve(site, client, live);
+    serve(site, client, live, lives);
   });
   const net: NetServer = createServer({ noDelay: true }, (socket) => {
-    const live: Live = { socket, client: undefined, streaming: false, frozen: false };
+    const live: Live = { socket, client: undefined, user: undefined, streaming: false, frozen: false };
     const { remotePort } = socket;
     lives.add(live);
     if (remotePort !== undefined) byPort.set(remotePort, live);
@@ -109,12 +110,20 @@ function freezeOne(live: Live): void {
   live.socket.pause();
 }
 
-function serve(site: Site, client: Connection, live: Live): void {
+function serve(site: Site, client: Connection, live: Live, lives: ReadonlySet<Live>): void {
   let account: Account | undefined;
   client.on('error', () => undefined);
   client.on('authentication', (context) => {
     account = authenticate(site, context);
-    if (account === undefined) context.reject(['publickey']);
+    if (account === undefined) {
+      context.reject(['publickey']);
+      return;
+    }
+    const { username } = account;
+    live.user = username;
+    const others = [...lives].filter((other) => other.user === username);
+    // Gerrit disconnects whoever comes on top; a client that leaks connections shuts itself out.
+    if (others.length > site.options.maxConnectionsPerUser) client.end();
     else context.accept();
   });
   client.on('session', (accept) => {
@@ -178,11 +187,37 @@ async function execute(
   if (slowCommand !== null && command.startsWith(slowCommand.prefix)) {
     await new Promise((resolve) => setTimeout(resolve, slowCommand.ms));
   }
+  const { failCommand, cutCommand } = site.faults;
+  if (failCommand !== null && failCommand.times > 0 && command.startsWith(failCommand.prefix)) {
+    failCommand.times--;
+    channel.stderr.write(failCommand.stderr);
+    await finish(channel, failCommand.exit);
+    return;
+  }
+  if (cutCommand !== null && cutCommand.times > 0 && command.startsWith(cutCommand.prefix)) {
+    cutCommand.times--;
+    endAfter(channel, cutCommand.bytes, live.socket);
+  }
   const streaming = /^\s*gerrit\s+stream-events\b/.test(command);
   if (streaming) live.streaming = true;
   const status = await runCommand({ site, account, channel, env, signal: gone.signal, cut }, command);
   if (streaming) live.streaming = false;
   if (!gone.signal.aborted) await finish(channel, status);
+}
+
+/** Lets so many bytes of output out, then ends TCP in an orderly way and says no more. */
+function endAfter(channel: ServerChannel, bytes: number, socket: Socket): void {
+  const write = channel.write.bind(channel);
+  let left = bytes;
+  channel.write = (content: unknown) => {
+    if (left < 0) return true;
+    const chunk = Buffer.isBuffer(content) ? content : Buffer.from(String(content));
+    const part = chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left >= 0) return write(chunk);
+    write(part, () => socket.end());
+    return true;
+  };
 }
 
 /** Exit status after all output, then the end of the channel. */

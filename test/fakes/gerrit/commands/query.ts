@@ -141,6 +141,7 @@ export const query: Run = async ({ site, account, channel }, args) => {
       format === 'JSON' ? `${gson(shown)}\n` : `${title}${text(shown, title === '' ? '' : '  ')}\n`,
     );
   };
+  if (given.rest.length === 0) throw die('Argument "QUERY" is required');
   try {
     const state = site.index();
     const most = given.has('--no-limit') ? undefined : site.options.queryLimit;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { canReadChange, voteRange } from '../access.ts';
 import { commentAdded, reviewText } from '../events.ts';
-import type { Account, Change, InlineComment, Label, Review } from '../model.ts';
+import type { Account, Change, ChangeKind, InlineComment, Label, Review, Vote } from '../model.ts';
 import { current } from '../model.ts';
 import { Refusal, type Site } from '../site.ts';
 
@@ -116,6 +116,10 @@ export function postReview(
     labels,
     changed,
     comments,
+    copied: changed.flatMap(({ label, value }) => {
+      const vote = { patchset: patchsetNumber, label, value, by: account.username, at: site.now() };
+      return forwardedVotes(site.state.projects.get(change.project)?.labels ?? [], change, vote);
+    }),
     ...(input.tag === null || input.tag === undefined || input.tag === '' ? {} : { tag: input.tag }),
   };
   site.record({ kind: 'review', review });
@@ -148,20 +152,48 @@ function setWip(site: Site, change: Change, account: Account, wip: boolean): voi
   site.record({ kind: 'edited', number: change.number, at: site.now(), by: account.username, wip });
 }
 
-/** Which votes of the patch set before a new one inherits, by the copy condition of each label. */
-export function copiedVotes(labels: readonly Label[], change: Change, kind: string, next: number) {
+function isCopied(label: Label | undefined, value: number, kind: ChangeKind): boolean {
+  return (
+    label?.copy.some(
+      (rule) =>
+        rule === kind ||
+        rule === 'ANY' ||
+        (rule === 'MIN' && value === label.min) ||
+        (rule === 'MAX' && value === label.max),
+    ) ?? false
+  );
+}
+
+/** Which votes of the newest patch set one more would inherit, by the copy condition of each label. */
+export function inheritedVotes(labels: readonly Label[], change: Change, kind: ChangeKind): Vote[] {
   const last = current(change).number;
   return change.votes
     .filter((vote) => vote.patchset === last)
-    .filter((vote) => {
-      const label = labels.find((l) => l.name === vote.label);
-      return label?.copy.some(
-        (rule) =>
-          rule === kind ||
-          rule === 'ANY' ||
-          (rule === 'MIN' && vote.value === label.min) ||
-          (rule === 'MAX' && vote.value === label.max),
-      );
-    })
-    .map((vote) => ({ ...vote, patchset: next, copied: true }));
+    .filter((vote) =>
+      isCopied(
+        labels.find((l) => l.name === vote.label),
+        vote.value,
+        kind,
+      ),
+    )
+    .map((vote) => ({ ...vote, patchset: last + 1, copied: true }));
+}
+
+/** A vote on an outdated patch set goes on to newer ones as if it had been there before them, until one voted anew or the copy
+ * condition stops it. */
+function forwardedVotes(labels: readonly Label[], change: Change, vote: Vote): Vote[] {
+  const forwarded: Vote[] = [];
+  for (const { number, kind } of change.patchsets.filter((p) => p.number > vote.patchset)) {
+    const own = change.votes.find((v) => v.patchset === number && v.label === vote.label && v.by === vote.by);
+    if (own !== undefined && own.copied !== true) break;
+    const label = labels.find((l) => l.name === vote.label);
+    if (!isCopied(label, vote.value, kind)) {
+      // What was copied here before came from the vote that is replaced now.
+      if (own === undefined) break;
+      forwarded.push({ ...own, value: 0 });
+    } else {
+      forwarded.push({ ...vote, patchset: number, copied: true });
+    }
+  }
+  return forwarded;
 }

@@ -8,7 +8,7 @@ import type { Commit } from '../objects.ts';
 import { patchSetRef, Refusal, type Site } from '../site.ts';
 import type { UploadOptions } from '../specs.ts';
 import { addReviewer, setFlag, setHashtags, setTopic } from './edit.ts';
-import { copiedVotes, postReview } from './review.ts';
+import { inheritedVotes, postReview } from './review.ts';
 
 export interface Uploaded {
   readonly change: Change;
@@ -214,7 +214,7 @@ async function upload(
     });
   } else {
     const labels = site.state.projects.get(project)?.labels ?? [];
-    const copied = copiedVotes(labels, before, patchset.kind, patchset.number);
+    const copied = inheritedVotes(labels, before, patchset.kind);
     const message = uploadText(patchset.number, patchset.kind, options.message);
     site.record({ kind: 'patchset', number, at, by: account.username, patchset, copied, message });
   }
