@@ -48,6 +48,8 @@ export const Change = ChangeRef.extend({
   /** Commit message of this patchset. */
   message: z.string(),
   owner: Account,
+  /** Who pushed this patchset; with Gerrit's usual rights anybody may push one to anybody's change. */
+  uploader: Account.optional(),
   url: z.string(),
   topic: z.string().optional(),
   status: ChangeStatus,

@@ -1,6 +1,6 @@
 import { Fault } from './fault.ts';
 import { type Bound, backtracking, looksAround, stepsFor } from './pattern/cost.ts';
-import { needed, prefix, startsAtStart } from './pattern/literals.ts';
+import { lacks, type Needed, needed, prefix, startsAtStart } from './pattern/literals.ts';
 import { type Node, parsePattern } from './pattern/parse.ts';
 import { compileProgram, type Program, programSize, runProgram } from './pattern/program.ts';
 import { toV8 } from './pattern/v8.ts';
@@ -37,7 +37,7 @@ interface Compiled {
   readonly tree: Node;
   /** Made when first needed: most patterns never leave V8. */
   program: Program | undefined;
-  readonly needs: readonly string[] | undefined;
+  readonly needs: Needed | undefined;
   readonly prefix: string;
   readonly match: Way;
   readonly search: Way;
@@ -59,10 +59,19 @@ export function search(pattern: string, subject: string): boolean {
 }
 
 /** `match` for one pattern and many subjects. */
-export function matcher(pattern: string): (subject: string) => boolean {
+export interface Matcher {
+  /** Text that every subject it matches begins with. */
+  readonly prefix: string;
+  readonly matches: (subject: string) => boolean;
+}
+
+export function matcher(pattern: string): Matcher {
   const compiled = use(pattern);
   const { prefix: begin, match: way } = compiled;
-  return (subject) => subject.startsWith(begin) && ask(compiled, way, subject);
+  return {
+    prefix: begin,
+    matches: (subject) => subject.startsWith(begin) && ask(compiled, way, subject),
+  };
 }
 
 /** Why a pattern cannot stand in a layout, in one sentence; undefined: it can. */
@@ -76,11 +85,7 @@ export function checkPattern(pattern: string, usedFor: PatternUse): string | und
 }
 
 function ask(compiled: Compiled, way: Way, subject: string): boolean {
-  const { needs } = compiled;
-  if (needs !== undefined) {
-    const lower = subject.toLowerCase();
-    if (!needs.some((text) => lower.includes(text))) return false;
-  }
+  if (compiled.needs !== undefined && lacks(compiled.needs, subject)) return false;
   if (stepsFor(way.cost, subject.length) <= STEPS) {
     way.v8 ??= new RegExp(way.anchored ? `^(?:${toV8(compiled.tree)})` : toV8(compiled.tree), 'u');
     return way.v8.test(subject);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Approval } from './change.ts';
-import { approvalsSatisfy, canMerge } from './require.ts';
+import type { Approval, Change } from './change.ts';
+import { approvalsSatisfy, canMerge, meets } from './require.ts';
 
 const NOW = 1_500_000_000_000;
 
@@ -63,5 +63,75 @@ describe('canMerge', () => {
     expect(canMerge(record('IMPOSSIBLE'), new Set(['Verified']))).toMatchObject({ ok: false });
     expect(canMerge({ submitRecords: [{ status: 'CLOSED' }] }, new Set())).toMatchObject({ ok: false });
     expect(canMerge({ submitRecords: [] }, new Set())).toBe(true);
+  });
+});
+
+describe('meets', () => {
+  const change: Change = {
+    connection: 'gerrit',
+    project: 'org/project',
+    number: '1',
+    patchset: '2',
+    currentPatchset: '2',
+    branch: 'master',
+    revision: 'a'.repeat(40),
+    ref: 'refs/changes/01/1/2',
+    changeId: `I${'b'.repeat(40)}`,
+    subject: 'subject',
+    message: 'message',
+    owner: { username: 'stranger', email: 'stranger@elsewhere.example' },
+    url: 'http://review.example/1',
+    status: 'NEW',
+    wip: false,
+    private: false,
+    files: [],
+    parents: [],
+    approvals: [],
+    submitRecords: [],
+    dependsOn: [],
+    neededBy: [],
+    fetchedAt: NOW,
+  };
+  const pipeline = { require: { status: [], approvals: [] }, reject: { approvals: [] } };
+
+  it('names what is missing', () => {
+    const open = {
+      ...pipeline,
+      require: { ...pipeline.require, open: true, currentPatchset: true, status: ['NEW'] },
+    };
+    expect(meets(open, change, NOW, [])).toBe(true);
+    expect(meets(open, { ...change, status: 'ABANDONED' }, NOW, [])).toMatchObject({
+      why: 'it is ABANDONED, and the pipeline requires open changes',
+    });
+    expect(meets(open, { ...change, patchset: '1' }, NOW, [])).toMatchObject({
+      why: 'patchset 1 is not the current one (2)',
+    });
+    const closed = { ...pipeline, require: { ...pipeline.require, open: false } };
+    expect(meets(closed, change, NOW, [])).toMatchObject({ ok: false });
+    expect(meets(closed, change, NOW, ['require-false-is-nothing'])).toBe(true);
+  });
+
+  it('lets strangers wait for an approval that is not their own', () => {
+    const careful = {
+      ...pipeline,
+      trust: {
+        usernames: ['^jane$'],
+        emails: ['@vendor\\.example$'],
+        approvals: [{ labels: { workflow: [1] } }],
+      },
+    };
+    expect(meets(careful, change, NOW, [])).toMatchObject({
+      why: 'stranger is not trusted here, and nobody else has approved it with workflow +1',
+    });
+    const jane = { username: 'jane' };
+    expect(meets(careful, { ...change, owner: jane }, NOW, [])).toBe(true);
+    expect(meets(careful, { ...change, owner: { email: 'x@vendor.example' } }, NOW, [])).toBe(true);
+    expect(meets(careful, { ...change, owner: jane, uploader: change.owner }, NOW, [])).toMatchObject({
+      ok: false,
+    });
+    expect(
+      meets(careful, { ...change, approvals: [vote('Workflow', 1, 'stranger')] }, NOW, []),
+    ).toMatchObject({ ok: false });
+    expect(meets(careful, { ...change, approvals: [vote('Workflow', 1, 'core')] }, NOW, [])).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
-import type { Approval, Change, SubmitRecord } from './change.ts';
+import type { Account, Approval, Change, SubmitRecord } from './change.ts';
 import { isCurrent, isOpen } from './change.ts';
-import type { ApprovalRule, Pipeline } from './layout.ts';
+import type { ApprovalRule, Pipeline, Trust } from './layout.ts';
 import { no, type Reason } from './match.ts';
 import { search } from './pattern.ts';
 import type { Quirk } from './quirks.ts';
@@ -69,9 +69,9 @@ export function signed(value: number): string {
   return value > 0 ? `+${value}` : `${value}`;
 }
 
-/** `require` and `reject` of a pipeline, for a change. */
+/** `require`, `reject` and `trust` of a pipeline, for a change. */
 export function meets(
-  pipeline: Pick<Pipeline, 'require' | 'reject'>,
+  pipeline: Pick<Pipeline, 'require' | 'reject' | 'trust'>,
   change: Change,
   now: number,
   quirks: readonly string[],
@@ -88,7 +88,43 @@ export function meets(
   if (status.length > 0 && !status.includes(change.status)) {
     return no(`its status is ${change.status}, and the pipeline requires ${status.join(' or ')}`);
   }
-  return approvalsSatisfy(approvals, pipeline.reject.approvals, change, now, quirks);
+  const approved = approvalsSatisfy(approvals, pipeline.reject.approvals, change, now, quirks);
+  if (approved !== true || pipeline.trust === undefined) return approved;
+  return trusts(pipeline.trust, change, now);
+}
+
+/**
+ * May the code of this patchset run at all? If its owner and its uploader are both on the list, or somebody else who may
+ * has approved this very patchset: what runs here runs with our network and our hardware.
+ */
+export function trusts(trust: Trust, change: Change, now: number): true | Reason {
+  const people = [change.owner, change.uploader ?? change.owner];
+  const stranger = people.find((person) => !isListed(trust, person));
+  if (stranger === undefined) return true;
+  const byOthers = change.approvals.filter(
+    (approval) => !people.some((person) => isSame(person, approval.by)),
+  );
+  if (byOthers.some((approval) => trust.approvals.some((rule) => satisfies(rule, approval, now))))
+    return true;
+  const who = stranger.username ?? stranger.email ?? stranger.name ?? 'somebody without a name';
+  const wanted = trust.approvals.map(describeApproval).join(', or ');
+  return no(
+    `${who} is not trusted here${wanted === '' ? '' : `, and nobody else has approved it with ${wanted}`}`,
+  );
+}
+
+function isSame(a: Account, b: Account): boolean {
+  return (
+    (a.username !== undefined && a.username === b.username) || (a.email !== undefined && a.email === b.email)
+  );
+}
+
+function isListed(trust: Trust, person: Account): boolean {
+  const { username, email } = person;
+  return (
+    (username !== undefined && trust.usernames.some((pattern) => search(pattern, username))) ||
+    (email !== undefined && trust.emails.some((pattern) => search(pattern, email)))
+  );
 }
 
 /**

@@ -1,6 +1,16 @@
 import type { ApprovalRule } from '../layout.ts';
 import { labelKey } from '../require.ts';
-import { type At, child, describe, error, oneOrMore, type Reading, readFields, wrong } from './reading.ts';
+import {
+  type At,
+  child,
+  describe,
+  error,
+  oneOrMore,
+  type Reading,
+  readFields,
+  warn,
+  wrong,
+} from './reading.ts';
 
 /** `approval:` of require and reject, `require-approval:` and `reject-approval:` of a trigger: one entry or a list. */
 export function readApprovals(reading: Reading, at: At | undefined): ApprovalRule[] {
@@ -38,7 +48,12 @@ export function readVote(reading: Reading, at: At): number | undefined {
   const { value } = at;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
   if (typeof value === 'string' && /^[+-]?[0-9]{1,4}$/.test(value)) return Number(value);
-  return error(reading, at, 'wrong-vote', `A vote is a number such as 1 or -2, not ${describe(value)}.`);
+  const message = `A vote is a number such as 1 or -2, not ${describe(value)}.`;
+  const hint =
+    at.key === 'username' || at.key === 'email' ? 'People are asked for in require-approval.' : undefined;
+  // Zuul 2.6 loads it, and then no vote is ever equal to it.
+  if (reading.dialect === 'zuul-2.6') return warn(reading, at, 'wrong-vote', message, hint);
+  return error(reading, at, 'wrong-vote', message, { hint });
 }
 
 function readValues(reading: Reading, at: At): number[] {

@@ -1,5 +1,5 @@
 import type { JobFilter, JobRule, SkipIf } from '../layout.ts';
-import { matcher } from '../pattern.ts';
+import { type Matcher, matcher } from '../pattern.ts';
 import {
   type At,
   error,
@@ -176,31 +176,27 @@ export interface JobRules {
  * sections add up. Queue names and attempts are never handed on.
  */
 export function jobRules(entries: readonly JobEntry[]): JobRules {
-  const metajobs: { readonly entry: JobEntry; readonly matches: (name: string) => boolean; used: boolean }[] =
-    [];
+  const metajobs: Metajob[] = [];
+  const byPrefix: PrefixTree = { here: [], next: new Map() };
   const rules = new Map<string, JobRule>();
+  const combine = combiner();
   const make = (name: string, own: JobEntry | undefined, mention?: () => string | undefined): JobRule => {
-    const applied: JobEntry[] = [];
-    for (const metajob of metajobs) {
-      if (!metajob.matches(name)) continue;
-      metajob.used = true;
-      const { queueName: _name, attempts: _attempts, ...settings } = metajob.entry.settings;
-      applied.push({ ...metajob.entry, settings });
-    }
-    if (own !== undefined) applied.push(own);
-    const place = applied.at(-1)?.place ?? mention?.();
-    const places = filterPlaces(applied, place);
-    return {
-      ...NOTHING_SAID,
-      name,
-      ...applied.map((entry) => entry.settings).reduce(override, {}),
-      ...(place === undefined ? {} : { place }),
-      ...(places === undefined ? {} : { places }),
-    };
+    const applied = applying(byPrefix, name);
+    for (const metajob of applied) metajob.used = true;
+    const said = combine(applied, own);
+    const place = said.place ?? mention?.();
+    return place === undefined ? { ...said, name } : { ...said, name, place };
   };
   for (const entry of entries) {
-    if (isMetajob(entry.name)) metajobs.push({ entry, matches: matcher(entry.name), used: false });
-    else rules.set(entry.name, make(entry.name, entry));
+    if (!isMetajob(entry.name)) {
+      rules.set(entry.name, make(entry.name, entry));
+      continue;
+    }
+    const { queueName: _name, attempts: _attempts, ...settings } = entry.settings;
+    const handed = { ...entry, settings };
+    const metajob = { index: metajobs.length, entry: handed, matcher: matcher(entry.name), used: false };
+    metajobs.push(metajob);
+    plant(byPrefix, metajob);
   }
   return {
     rule(name, mention) {
@@ -214,7 +210,65 @@ export function jobRules(entries: readonly JobEntry[]): JobRules {
   };
 }
 
-const NOTHING_SAID: Omit<JobRule, 'name'> = {
+interface Metajob {
+  readonly index: number;
+  readonly entry: JobEntry;
+  readonly matcher: Matcher;
+  used: boolean;
+}
+
+/** Metajobs by the literal text they begin with: most of 350 are ruled out for a name without looking at them. */
+interface PrefixTree {
+  readonly here: Metajob[];
+  readonly next: Map<string, PrefixTree>;
+}
+
+function plant(tree: PrefixTree, metajob: Metajob): void {
+  let node = tree;
+  for (const letter of metajob.matcher.prefix.split('')) {
+    const next = node.next.get(letter) ?? { here: [], next: new Map() };
+    node.next.set(letter, next);
+    node = next;
+  }
+  node.here.push(metajob);
+}
+
+/** The metajobs whose pattern matches, in the order of the file. */
+function applying(tree: PrefixTree, name: string): Metajob[] {
+  const found: Metajob[] = [];
+  let node: PrefixTree | undefined = tree;
+  for (let i = 0; node !== undefined; i++) {
+    for (const metajob of node.here) if (metajob.matcher.matches(name)) found.push(metajob);
+    node = node.next.get(name.charAt(i));
+  }
+  return found.sort((a, b) => a.index - b.index);
+}
+
+type Nameless = Omit<JobRule, 'name'>;
+
+/** What a series of metajobs makes is made once: thousands of jobs come under the same few series. */
+function combiner(): (applied: readonly Metajob[], own: JobEntry | undefined) => Nameless {
+  const made = new Map<string, Nameless>();
+  return (applied, own) => {
+    const key = applied.map((metajob) => metajob.index).join();
+    const known = own === undefined ? made.get(key) : undefined;
+    if (known !== undefined) return known;
+    const said = applied.map((metajob) => metajob.entry);
+    if (own !== undefined) said.push(own);
+    const place = said.at(-1)?.place;
+    const places = filterPlaces(said, place);
+    const rule: Nameless = {
+      ...NOTHING_SAID,
+      ...said.map((entry) => entry.settings).reduce(override, {}),
+      ...(place === undefined ? {} : { place }),
+      ...(places === undefined ? {} : { places }),
+    };
+    if (own === undefined) made.set(key, rule);
+    return rule;
+  };
+}
+
+const NOTHING_SAID: Nameless = {
   voting: true,
   holdFollowingChanges: false,
   attempts: 3,

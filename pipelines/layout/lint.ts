@@ -42,7 +42,7 @@ export function lintLabels(reading: Reading, labels: readonly LabelUse[]): void 
 export function lintOrder(reading: Reading, entries: readonly JobEntry[]): void {
   for (const [i, entry] of entries.entries()) {
     if (!isMetajob(entry.name)) continue;
-    const matches = matcher(entry.name);
+    const { matches } = matcher(entry.name);
     const earlier = entries.slice(0, i).find((other) => !isMetajob(other.name) && matches(other.name));
     if (earlier === undefined) continue;
     warn(

@@ -160,6 +160,9 @@ function checkRef(reading: Reading, fields: Fields, events: readonly string[]): 
   }
 }
 
+/** A vote that nobody can give, for what Zuul 2.6 loads and never finds. */
+const NO_VOTE = Number.MIN_SAFE_INTEGER;
+
 function readEventApprovals(reading: Reading, fields: Fields): GerritTrigger['approvals'] {
   const found = new Map<string, { label: string; value: number }>();
   for (const each of fields.each('approval')) {
@@ -171,7 +174,7 @@ function readEventApprovals(reading: Reading, fields: Fields): GerritTrigger['ap
       const under = child(each, label);
       const value = readVote(reading, under);
       reading.labels.push({ at: under, label, exact: false });
-      if (value !== undefined) found.set(labelKey(label), { label, value });
+      found.set(labelKey(label), { label, value: value ?? NO_VOTE });
     }
   }
   return [...found.values()];

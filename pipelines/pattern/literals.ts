@@ -3,47 +3,64 @@ import type { Node } from './parse.ts';
 
 /** Which literal text every match contains: most texts are turned away by that alone. Errs on the safe side. */
 
-/** A text that every match must contain one of, all in lower case: what to look for before asking an engine. */
-export function needed(tree: Node): readonly string[] | undefined {
-  const found = literals(tree);
-  return found === undefined || found.some((text) => text.length < 2) ? undefined : found;
+export interface Needed {
+  /** Every match contains one of them. */
+  readonly texts: readonly string[];
+  /** They are in lower case, and so must the subject be before it is searched. */
+  readonly folded: boolean;
+}
+
+/** What to look for before asking an engine; undefined where nothing of two characters is sure. */
+export function needed(tree: Node): Needed | undefined {
+  for (const folded of [false, true]) {
+    const texts = literals(tree, folded);
+    if (texts?.every((text) => text.length >= 2)) return { texts, folded };
+  }
+  return undefined;
+}
+
+/** True if the subject lacks what every match contains. */
+export function lacks(need: Needed, subject: string): boolean {
+  const text = need.folded ? subject.toLowerCase() : subject;
+  for (const each of need.texts) if (text.includes(each)) return false;
+  return true;
 }
 
 const MOST_LITERALS = 16;
 
-function literals(node: Node): readonly string[] | undefined {
+function literals(node: Node, folded: boolean): readonly string[] | undefined {
   switch (node.kind) {
     case 'set': {
-      const letter = letterOf(node.set);
+      const letter = letterOf(node.set, folded);
       return letter === undefined ? undefined : [letter];
     }
     case 'at':
     case 'look':
       return undefined;
     case 'repeat':
-      return node.min === 0 ? undefined : literals(node.body);
+      return node.min === 0 ? undefined : literals(node.body, folded);
     case 'alt': {
       const all: string[] = [];
       for (const item of node.items) {
-        const each = literals(item);
+        const each = literals(item, folded);
         if (each === undefined) return undefined;
         all.push(...each);
       }
       return all.length > MOST_LITERALS ? undefined : all;
     }
     default:
-      return literalsOfSequence(node.items);
+      return literalsOfSequence(node.items, folded);
   }
 }
 
-function literalsOfSequence(items: readonly Node[]): readonly string[] | undefined {
+function literalsOfSequence(items: readonly Node[], folded: boolean): readonly string[] | undefined {
   let best: readonly string[] | undefined;
   let run = '';
   const offer = (candidate: readonly string[] | undefined): void => {
     if (candidate !== undefined && shortest(candidate) > shortest(best)) best = candidate;
   };
   for (const item of items) {
-    const letter = item.kind === 'set' ? letterOf(item.set) : undefined;
+    const letter = item.kind === 'set' ? letterOf(item.set, folded) : undefined;
     if (letter !== undefined) {
       run += letter;
       continue;
@@ -52,7 +69,7 @@ function literalsOfSequence(items: readonly Node[]): readonly string[] | undefin
     if (item.kind === 'at' || item.kind === 'look') continue;
     offer(run === '' ? undefined : [run]);
     run = '';
-    offer(literals(item));
+    offer(literals(item, folded));
   }
   offer(run === '' ? undefined : [run]);
   return best;
@@ -62,14 +79,16 @@ function shortest(texts: readonly string[] | undefined): number {
   return texts === undefined ? 0 : Math.min(...texts.map((text) => text.length));
 }
 
-/** The one character of a set, in lower case; `[rR]` is one character, too. Only ASCII keeps its length in lower case. */
-function letterOf(set: CharSet): string | undefined {
-  const [low = 0, high = -1, otherLow, otherHigh] = set;
+/** The one character of a set; folded, `[rR]` is one character too. Only ASCII keeps its length in lower case. */
+function letterOf(set: CharSet, folded: boolean): string | undefined {
+  const [low = 0, high = -1, otherLow = 0, otherHigh] = set;
   if (low > 0x7f || low !== high) return undefined;
-  const letter = String.fromCharCode(low).toLowerCase();
-  if (set.length === 2) return letter;
-  const other = String.fromCharCode(otherLow ?? 0).toLowerCase();
-  return set.length === 4 && otherLow === otherHigh && other === letter ? letter : undefined;
+  const letter = String.fromCharCode(low);
+  if (!folded) return set.length === 2 ? letter : undefined;
+  const lower = letter.toLowerCase();
+  if (set.length === 2) return lower;
+  const both = set.length === 4 && otherLow === otherHigh;
+  return both && String.fromCharCode(otherLow).toLowerCase() === lower ? lower : undefined;
 }
 
 /** The literal text every match at the start begins with, cases as they are. */
