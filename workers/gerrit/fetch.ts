@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FetchAction } from '../../pipelines/action.ts';
 import type { Change } from '../../pipelines/change.ts';
 import type { ChangeFetched } from '../../pipelines/event.ts';
-import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { ReadChange } from './change.ts';
 import { readNetwork } from './network.ts';
+import { pause } from './pause.ts';
 import type { GerritSettings } from './settings.ts';
 import type { Transport } from './transport.ts';
 
@@ -31,7 +30,7 @@ export async function fetchChange(
       return await withNetwork(read, action, transport, settings, signal);
     if (stale === undefined || now() + wait >= until)
       return await giveUp(read, stale, action, transport, settings, signal);
-    await pause(wait, signal);
+    await pause(wait, signal, 'the fetch');
   }
 }
 
@@ -101,13 +100,4 @@ async function withNetwork(
     return { kind: 'found', change: network.change, related: [...network.related] };
   if (network.kind === 'cycle') return { kind: 'cycle', path: [...network.path] };
   return { kind: 'failed', reason: `${action.number} needs more than ${network.limit} other changes` };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (caught) {
-    if (signal.aborted) throw new Fault('stopped', 'the fetch was called off', { cause: caught });
-    throw asFault(caught);
-  }
 }

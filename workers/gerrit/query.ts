@@ -10,7 +10,7 @@ import { type WireChange, WireChange as WireChangeSchema, WireError, WireStats }
  */
 export type Query = (terms: string, flags: string, signal: AbortSignal) => Promise<WireChange[]>;
 
-const MAX_ROWS = 20_000;
+const MAX_ROWS = 50_000;
 
 export function createQuery(commands: Commands): Query {
   return async (terms, flags, signal) => {

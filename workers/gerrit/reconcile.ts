@@ -15,8 +15,9 @@ import type { GerritSettings } from './settings.ts';
  * few minutes for no reason, we ask for the changes touched since the last proven time, compare with the ledger, and file what
  * is missing as facts that say how we know (`via: 'reconcile'`).
  *
- * Two clocks meet here. `-age:` is judged by Gerrit's clock, times in the answer are Gerrit's, our window is ours: an
- * overlap of minutes makes the difference harmless, because what is known already is never filed again.
+ * Two clocks meet here. `-age:` is judged by Gerrit's clock, times in the answer are Gerrit's, our window is ours. An overlap
+ * of minutes makes small differences harmless, because what is known already is never filed again; a large one is read
+ * off the events that arrive.
  *
  * A query may know of an event that is still under way to us on a healthy stream. What seems missing therefore gets a moment
  * to arrive; and if it arrives even later, `keyOf` gives it the key under which it was filed.
@@ -55,6 +56,8 @@ const SWEEP_FLAGS = '--patch-sets --current-patch-set --comments';
 /** Seconds added to the age asked for, so that clocks may differ. */
 const CLOCK_SLACK = 60;
 const PROJECTS_PER_QUERY = 40;
+/** Changes with all their messages are large; a page of Gerrit's usual 500 could be too long to take. */
+const PER_PAGE = 100;
 /** With more projects than this the question is asked without them and the answer is filtered here. */
 const MANY_PROJECTS = 200;
 const HOUR = 3_600_000;
@@ -66,6 +69,8 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   const waiting: { reason: string; resolve?: (sweep: Sweep) => void; reject?: (fault: Fault) => void }[] = [];
   let reserved: LedgerEvent[] = [];
   let lastSweep: Sweep | undefined;
+  /** How far Gerrit's clock is ahead of ours, ms; 0 for less than a minute, undefined before the first event. */
+  let skew: number | undefined;
   let wake: () => void = () => undefined;
 
   /** The proven time to go on from; on the very first start this moment, written down so that it stays. */
@@ -83,7 +88,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   async function touched(from: number, until: number): Promise<WireChange[]> {
     const projects = options.projects().filter(isProjectName);
     if (projects.length === 0) return [];
-    const age = `-age:${Math.ceil((until - from) / 1000) + CLOCK_SLACK}s`;
+    const age = `-age:${Math.ceil((until - from) / 1000) + CLOCK_SLACK}s limit:${PER_PAGE}`;
     const wanted = new Set(projects);
     const rows = new Map<string, WireChange>();
     for (const terms of questions(projects, age)) {
@@ -95,15 +100,17 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function known(numbers: readonly string[], from: number): Promise<LedgerEvent[]> {
-    return numbers.length === 0 ? [] : await ledger.events(connection, numbers, from - HOUR);
+    const margin = skew === undefined ? 25 * HOUR : HOUR;
+    return numbers.length === 0 ? [] : await ledger.events(connection, numbers, from - margin);
   }
 
   async function compare(reason: string, before: Sweep): Promise<Sweep> {
     const startedAt = now();
     const streamSince = options.streamSince();
-    const from = Math.max(before.origin, before.to - settings.reconcileOverlap);
+    const oldest = startedAt - settings.reconcileMost;
+    const from = Math.max(before.origin, before.to - settings.reconcileOverlap, oldest);
     const rows = await touched(from, startedAt);
-    const proof = rows.flatMap((row) => provenEvents(row, connection, from, now()));
+    const proof = rows.flatMap((row) => provenEvents(row, connection, from + (skew ?? 0), now()));
     const numbers = [...new Set(proof.flatMap(({ number }) => number ?? []))];
     const suspects = missingFrom(await known(numbers, from), proof);
     const missing = suspects.length === 0 ? [] : await stillMissing(suspects, proof, from);
@@ -112,7 +119,8 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const filed = facts.length === 0 ? 0 : await file(facts);
     crashpoint('intake.sweep.after');
     const mute = streamSince !== undefined && streamSince === options.streamSince();
-    const unheard = missing.filter(({ createdOn }) => mute && (createdOn ?? 0) * 1000 > streamSince + 5_000);
+    const listening = (streamSince ?? 0) + (skew ?? 0) + 5_000;
+    const unheard = missing.filter(({ createdOn }) => mute && (createdOn ?? 0) * 1000 > listening);
     if (unheard.length > 0) options.onMute(unheard);
     return {
       connection,
@@ -215,6 +223,10 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   return {
     request: (reason) => wish({ reason }),
     keyOf(event) {
+      if (event.createdOn !== undefined) {
+        const ahead = event.createdOn * 1_000 - event.at;
+        skew = Math.abs(ahead) < 60_000 ? 0 : ahead;
+      }
       const twin = reserved.find(({ fact }) => sameMoment(event, fact));
       if (twin === undefined) return naturalKey(event);
       reserved = reserved.filter((entry) => entry !== twin);

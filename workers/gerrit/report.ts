@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { ReportAction } from '../../pipelines/action.ts';
 import { Reported } from '../../pipelines/event.ts';
 import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
+import { pause } from './pause.ts';
 import { countOurs, isLabelName, labelName, remedyFor, reviewInput, signed } from './review.ts';
 import type { GerritSettings } from './settings.ts';
 import type { ReviewInput, Said, Talk, Target, Transport } from './transport.ts';
@@ -79,7 +79,8 @@ async function post(
   signal: AbortSignal,
 ): Promise<Posted> {
   const { transport, settings, now = Date.now } = context;
-  const talk = await transport.talk(action.number, signal);
+  // A change that a lagging query does not show yet is asked for again; one that is gone stays away.
+  const talk = await look(action, context, now() + settings.readBack, () => true, signal);
   if (talk === undefined)
     return { kind: 'refused', reason: `Gerrit knows no change ${action.number}, or does not show it to us` };
   const { labels, notes, current } = allowedVotes(action, talk);
@@ -211,7 +212,7 @@ async function attemptTo(name: string, step: () => Promise<Said>): Promise<Said 
   }
 }
 
-/** Asks until Gerrit shows it, at least once, at most until `until`. */
+/** After an outside step: does Gerrit show it? */
 async function standsThere(
   action: ReportAction,
   context: ReportContext,
@@ -219,16 +220,26 @@ async function standsThere(
   shown: (talk: Talk) => boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { transport, now = Date.now } = context;
   crashpoint('report.readback.before');
+  const talk = await look(action, context, until, shown, signal);
+  crashpoint('report.readback.after');
+  return talk !== undefined;
+}
+
+/** Looks until the change looks as wanted, at least once, at most until `until`. */
+async function look(
+  action: ReportAction,
+  { transport, now = Date.now }: ReportContext,
+  until: number,
+  wanted: (talk: Talk) => boolean,
+  signal: AbortSignal,
+): Promise<Talk | undefined> {
   for (let wait = 50; ; wait = Math.min(1_000, wait * 2)) {
     const talk = await transport.talk(action.number, signal);
-    if (talk !== undefined && shown(talk)) break;
-    if (now() >= until) return false;
-    await sleep(Math.min(wait, Math.max(1, until - now())), undefined, { signal });
+    if (talk !== undefined && wanted(talk)) return talk;
+    if (now() >= until) return undefined;
+    await pause(Math.min(wait, until - now()), signal, 'the report');
   }
-  crashpoint('report.readback.after');
-  return true;
 }
 
 function targetOf({ project, number, patchset }: ReportAction): Target {

@@ -62,7 +62,7 @@ export function countOurs(talk: Talk, user: string, patchset: string, input: Rev
 }
 
 function isOurs(message: Message, user: string, patchset: string, input: ReviewInput): boolean {
-  if (message.username !== undefined && message.username !== user) return false;
+  if (message.username !== undefined && message.username.toLowerCase() !== user.toLowerCase()) return false;
   const [, of, votes = '', body = ''] = /^Patch Set (\d+):([^\n]*)\n*([\s\S]*)$/.exec(message.text) ?? [];
   if (of !== patchset) return false;
   if (input.message !== undefined) return words(body) === words(input.message);

@@ -35,6 +35,12 @@ export const GerritSettings = z.object({
   reconcileOverlap: z.number().int().nonnegative().default(600_000),
   /** What a sweep finds missing while the stream is up gets so long to arrive by itself. */
   reconcileGrace: z.number().int().nonnegative().default(3_000),
+  /** However long we were away: what happened longer ago than this is not looked for. */
+  reconcileMost: z
+    .number()
+    .int()
+    .positive()
+    .default(7 * 86_400_000),
   /** On the very first start: look this far back. 0: only what happens from now on. */
   lookBack: z.number().int().nonnegative().default(0),
   /** A `fetch` asks again for so long while Gerrit's answer is older than what its events said. */
