@@ -10,20 +10,17 @@ import { readYaml } from '../jobs/yaml.ts';
  * schema is the reference: descriptions here are what `docs/configuration.md` prints.
  */
 
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
 /** `30d`, `12h`, `90m`, `15s`, `500ms` → ms. */
 const Duration = z
   .string()
   .regex(/^\d+(ms|s|m|h|d)$/, 'expected a duration such as 30s, 15m, 4h or 30d')
-  .transform((text) => {
-    const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-    const [, amount = '0', name = 's'] = /^(\d+)(\w+)$/.exec(text) ?? [];
-    return Number(amount) * unit[name as keyof typeof unit];
-  });
-
+  .transform((text) => Number.parseInt(text, 10) * (UNITS[text.replace(/^\d+/, '')] ?? 1));
 const Path = z.string().min(1);
 
 export const GerritConnection = z.strictObject({
-  driver: z.literal('gerrit').default('gerrit'),
+  driver: z.literal('gerrit').default('gerrit').describe('A Gerrit server, by SSH.'),
   host: z.string().min(1).describe('Name or address of the Gerrit server.'),
   port: z.int().min(1).max(65535).default(29418).describe('Port of its SSH server.'),
   user: z.string().min(1).describe("SSH user name of the CI's account."),
@@ -40,10 +37,6 @@ export const GerritConnection = z.strictObject({
       "Full name of the account, as Gerrit shows it. Today's results tab shows only names that end in ` CI`.",
     ),
   url: z.string().optional().describe("Base URL of Gerrit's web pages; `https://HOST` when left out."),
-  'git-url': z
-    .string()
-    .optional()
-    .describe('Where projects are fetched from; `ssh://USER@HOST:PORT` when left out.'),
   keepalive: Duration.prefault('30s').describe(
     'Interval of SSH keepalives; three lost ones end the connection.',
   ),
@@ -60,9 +53,9 @@ export const GerritConnection = z.strictObject({
 export type GerritConnection = z.infer<typeof GerritConnection>;
 
 export const SmtpConnection = z.strictObject({
-  driver: z.literal('smtp'),
+  driver: z.literal('smtp').describe('A mail server, for smtp reporters.'),
   server: z.string().default('localhost').describe('SMTP server.'),
-  port: z.int().min(1).max(65535).default(25),
+  port: z.int().min(1).max(65535).default(25).describe('Its port.'),
   'default-from': z.string().default('zuul').describe('Sender of mails that name none.'),
   'default-to': z.string().default('zuul').describe('Receiver of mails that name none.'),
 });
@@ -75,9 +68,17 @@ export const LocalNodes = z.strictObject({
     .default(['local', 'master'])
     .describe('Labels that jobs may ask for with `node:`.'),
   user: z
-    .string()
+    .union([z.string(), z.array(z.string()).min(1)])
     .optional()
-    .describe('Unprivileged user that jobs run as. Needed when Stackgate is started as root.'),
+    .describe(
+      'Unprivileged user that jobs run as; needed when Stackgate is started as root. A list with one for each parallel job keeps builds apart.',
+    ),
+  sudo: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Let jobs become root with sudo, as DevStack wants it: only on machines that are rebuilt after every patch.',
+    ),
   'allow-same-user': z
     .boolean()
     .default(false)
@@ -85,6 +86,8 @@ export const LocalNodes = z.strictObject({
       "Let jobs run as Stackgate's own user. Only for machines where every patch is trusted: a patch could read the keys.",
     ),
 });
+
+export type LocalNodes = z.infer<typeof LocalNodes>;
 
 export const Site = z.strictObject({
   data: Path.default('data').describe('Data directory: database, repositories, workspaces, logs.'),
@@ -242,7 +245,7 @@ function placeOf(value: unknown, path: readonly PropertyKey[], places: Places) {
 
 function parentOf(value: unknown, path: readonly PropertyKey[]): unknown {
   let at = value;
-  for (const key of path) at = isObject(at) ? (at as Record<PropertyKey, unknown>)[key] : undefined;
+  for (const key of path) at = isObject(at) ? Reflect.get(at, key) : undefined;
   return at;
 }
 

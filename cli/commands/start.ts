@@ -1,0 +1,55 @@
+import { pino } from 'pino';
+import { isError, renderProblems } from '../../jobs/problem.ts';
+import { ownProcess, runParts } from '../../workers/runtime.ts';
+import { compose } from '../compose.ts';
+import { readConfig } from '../config.ts';
+import { readSite, siteFile } from '../site.ts';
+import { version } from '../version.ts';
+
+/** `stackgate start`: every role in this process, until it is told to stop. Answers the exit code. */
+export async function start(named: string | undefined): Promise<number> {
+  const file = siteFile(named);
+  const read = readSite(file);
+  const config = read.site === undefined ? undefined : readConfig(read.site, read.base);
+  const problems = [...read.problems, ...(config?.problems ?? [])];
+  if (problems.length > 0)
+    process.stderr.write(`${renderProblems(problems, [...read.sources, ...(config?.sources ?? [])])}\n`);
+  if (read.site === undefined || config?.config === undefined) {
+    process.stderr.write(
+      `stackgate: not started, ${problems.filter(isError).length} errors in the configuration\n`,
+    );
+    return 1;
+  }
+  const log = pino({
+    level: process.env['LOG_LEVEL'] ?? 'info',
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
+  const say = (line: string) => log.info(line);
+  const signal = ownProcess(
+    (line) => log.error(line),
+    (code) => process.exit(code),
+  );
+  const { site, base } = read;
+  const composition = compose(site, base, config.config, version(), log);
+  process.on('SIGHUP', () => void reload());
+
+  /** Validated first; with a single error the old configuration stays in force. */
+  async function reload(): Promise<void> {
+    const again = readConfig(site, base);
+    if (again.problems.length > 0) process.stderr.write(`${renderProblems(again.problems, again.sources)}\n`);
+    if (again.config === undefined) {
+      log.error(
+        { errors: again.problems.filter(isError).length },
+        'reload refused: the old configuration stays in force',
+      );
+      return;
+    }
+    const changed = await composition.configure(again.config).catch((caught: unknown) => {
+      log.error({ err: caught }, 'reload failed: the old configuration stays in force');
+    });
+    if (changed !== undefined) log.info(changed ? 'reloaded' : 'reloaded: nothing changed');
+  }
+
+  return runParts(composition.parts, { signal, log: say });
+}
