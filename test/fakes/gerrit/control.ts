@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { describeChange } from './describe.ts';
 import type { Gerrit } from './gerrit.ts';
 import { Refusal } from './site.ts';
 import {
@@ -154,8 +155,22 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
   response.end(`${JSON.stringify(body ?? null)}\n`);
 }
 
+/** The page behind a change's URL, for people: `GET /c/<project>/+/<number>`. */
+function page(gerrit: Gerrit, path: string, response: ServerResponse): boolean {
+  const number = /^c\/.+\/\+\/(\d+)/.exec(path)?.[1];
+  const found = number === undefined ? undefined : gerrit.site.state.changes.get(Number(number));
+  if (found === undefined) return false;
+  response.writeHead(200, {
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(describeChange(gerrit.site.state, found));
+  return true;
+}
+
 async function handle(gerrit: Gerrit, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const name = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1);
+  if (request.method === 'GET' && page(gerrit, name, response)) return;
   const wanted = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined;
   try {
     if (wanted === undefined || request.method !== 'POST') throw new Refusal(404, `no call ${name}`);
@@ -178,9 +193,12 @@ export interface Control extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function openControl(gerrit: Gerrit, port: number): Promise<Control> {
+/** Opens the door before the server it drives exists, so that the server can be told this URL as its own. */
+export async function openControl(port: number, serve: () => Gerrit | undefined): Promise<Control> {
   const server: Server = createServer((request, response) => {
-    void handle(gerrit, request, response);
+    const gerrit = serve();
+    if (gerrit === undefined) answer(response, 503, { error: 'starting' });
+    else void handle(gerrit, request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -35,7 +35,7 @@ async function exec(
   });
 }
 
-describe.skipIf(!hasSsh)('OpenSSH and git', () => {
+describe.skipIf(!hasSsh)('OpenSSH and git', { timeout: 60_000 }, () => {
   let gerrit: Gerrit;
   let work: string;
   let ann: Login;
@@ -108,7 +108,7 @@ describe.skipIf(!hasSsh)('OpenSSH and git', () => {
 
   it('answers ssh keepalives while a stream is quiet', async () => {
     const asked = exec(work, GIT_ENV, 'timeout', [
-      ...'2.5 ssh -o ServerAliveInterval=1 -o ServerAliveCountMax=1'.split(' '),
+      ...'3.6 ssh -o ServerAliveInterval=1 -o ServerAliveCountMax=2'.split(' '),
       ...sshArgs(admin),
       ...'admin@127.0.0.1 gerrit stream-events'.split(' '),
     ]);

@@ -43,7 +43,7 @@ async function launch(port = 0) {
   return { child, ready: Ready.parse(JSON.parse(line)) };
 }
 
-describe('standalone', () => {
+describe('standalone', { timeout: 60_000 }, () => {
   it('is driven over HTTP, and knows all it acknowledged after SIGKILL', async () => {
     const { child, ready } = await launch();
     const ask = async (name: string, args?: object) => callControl(ready.control, name, args);
@@ -91,6 +91,13 @@ describe('standalone', () => {
     const simple = await fetch(new URL('changes', ready.control), { method: 'POST', body: '{}' });
     expect(simple.status).toBe(400);
     expect((await fetch(new URL('changes', ready.control))).status).toBe(404);
+    await callControl(ready.control, 'comment', { change: 2, text: 'hello\nthere' });
+    const { patchsets } = z
+      .object({ patchsets: z.array(z.object({ revision: z.string() })) })
+      .parse(await callControl(ready.control, 'change', { change: 2 }));
+    const page = await (await fetch(new URL('c/org/demo/+/2', ready.control))).text();
+    expect(page).toContain(`Patch set 1  ${patchsets[0]?.revision}`);
+    expect(page).toContain('Patch Set 1:\n\n    hello\n    there');
     child.kill('SIGTERM');
     await once(child, 'exit');
   });

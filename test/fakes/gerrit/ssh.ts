@@ -13,6 +13,8 @@ interface Live {
   user: string | undefined;
   streaming: boolean;
   frozen: boolean;
+  /** Commands that run on it. */
+  readonly running: Set<AbortController>;
 }
 
 export interface Door {
@@ -48,13 +50,21 @@ export async function openDoor(site: Site, options: DoorOptions): Promise<Door> 
     serve(site, client, live, lives);
   });
   const net: NetServer = createServer({ noDelay: true }, (socket) => {
-    const live: Live = { socket, client: undefined, user: undefined, streaming: false, frozen: false };
+    const live: Live = {
+      socket,
+      client: undefined,
+      user: undefined,
+      streaming: false,
+      frozen: false,
+      running: new Set(),
+    };
     const { remotePort } = socket;
     lives.add(live);
     if (remotePort !== undefined) byPort.set(remotePort, live);
     socket.on('error', () => undefined);
     socket.on('close', () => {
       lives.delete(live);
+      for (const command of live.running) command.abort();
       if (remotePort !== undefined) byPort.delete(remotePort);
     });
     if (frozenDoor) freezeOne(live);
@@ -175,11 +185,10 @@ async function execute(
   site.record({ kind: 'command', command: { at: site.now(), user: account.username, command } });
   const gone = new AbortController();
   const cut = () => live.socket.resetAndDestroy();
-  live.socket.once('close', () => {
-    gone.abort();
-  });
+  live.running.add(gone);
   channel.on('close', () => {
     gone.abort();
+    live.running.delete(gone);
   });
   channel.on('error', () => undefined);
   channel.stderr.on('error', () => undefined);
