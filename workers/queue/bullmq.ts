@@ -39,6 +39,11 @@ export interface QueueBackend<C> {
   readonly connection: C;
   /** Cancel broadcast to every process on this backend, own included. */
   readonly broadcast: Broadcast;
+  /**
+   * How long a job stays with a worker that says nothing, and how often that is looked at, ms. The longest a job can be stuck
+   * is `lock` and two looks: its process died, or a connection was cut just when the job was taken.
+   */
+  readonly stalled: { readonly lock: number; readonly look: number };
   /** Before a `Queue` exists: migrations, leftovers of a dead process. */
   prepare(): Promise<void>;
   /** After every queue and worker closed. */
@@ -146,7 +151,8 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
           connection,
           concurrency,
           maxStalledCount: 0,
-          stalledInterval: 15_000,
+          lockDuration: backend.stalled.lock,
+          stalledInterval: backend.stalled.look,
           drainDelay: 30,
           removeOnComplete: { count: 0 },
           removeOnFail: { count: 0 },

@@ -16,6 +16,8 @@ export function pgliteQueue(db: PgliteDatabase): QueueBackend<PostgresConnection
     factory: createPostgresBackend,
     connection: pool,
     broadcast: inProcess(heard),
+    // Jobs of a dead process are dropped at the start, and no connection can be cut: nothing ever stalls here.
+    stalled: { lock: 120_000, look: 120_000 },
     prepare: async () => {
       await migrate(pool);
       // Nobody else runs on this database, so whatever is left in the queues belongs to a dead process. The outbox knows.
@@ -37,12 +39,14 @@ export function postgresQueue(
     max: 24,
   });
   server.on('error', onError);
+  server.on('connect', (client) => client.on('error', onError));
   server.setMaxListeners(0);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- BullMQ's own words for what a pg.Pool is
   const pool = server as unknown as PgPool;
   return {
     factory: createPostgresBackend,
     connection: pool,
+    stalled: { lock: 15_000, look: 5_000 },
     broadcast: {
       send: async (message) => {
         await db.query('SELECT pg_notify($1, $2)', [CANCEL, message]);

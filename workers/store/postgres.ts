@@ -51,6 +51,8 @@ export class PostgresDatabase implements Database {
     this.#onError = options.onError ?? (() => undefined);
     this.#pool = new Pool({ ...settings(options.url), types, max: options.connections ?? 10 });
     this.#pool.on('error', this.#onError);
+    // A client that is cut off while somebody has it speaks for itself; unheard, that would end the process.
+    this.#pool.on('connect', (client) => client.on('error', this.#onError));
   }
 
   async query<T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> {
