@@ -1,0 +1,185 @@
+import { didYouMean } from '../jobs/problem.ts';
+import type { Change } from './change.ts';
+import type { GerritEvent } from './event.ts';
+import type { GerritTrigger, JobTree, Layout, Pipeline, ProjectRule } from './layout.ts';
+import { jobApplies, type Reason, type Subject } from './match.ts';
+import { approvalsSatisfy, canMerge, meets } from './require.ts';
+import { triggerWants } from './trigger.ts';
+
+/**
+ * Why something happens, or does not: which pipelines want an event or would take a change, by which trigger and requirement,
+ * and which of their jobs run, each with the place of the rule that decided. It asks the same functions as the kernel
+ * and decides nothing itself.
+ */
+
+export interface Explained {
+  readonly verdict: 'yes' | 'no';
+  readonly text: string;
+  /** file:line:column of the rule that decided. */
+  readonly place?: string;
+  readonly children: readonly Explained[];
+}
+
+/** What an event would start. `change` is the change it is about, where it is about one; `now` in ms. */
+export function explainEvent(
+  layout: Layout,
+  event: GerritEvent,
+  change: Change | undefined,
+  now: number,
+): Explained {
+  const { project, ref } = event;
+  const about =
+    change === undefined
+      ? (ref ?? 'no change')
+      : `change ${change.number},${change.patchset} on ${change.branch}`;
+  const who = event.account?.username ?? event.account?.email ?? event.account?.name;
+  const title = `${event.type}${who === undefined ? '' : ` by ${who}`}: ${project ?? 'no project'}, ${about}`;
+  return overPipelines(layout, project, title, (pipeline, rule) => {
+    const asked = explainTriggers(layout, pipeline, event, change, now);
+    const subject: Subject = { project: rule.name, change, ref: change === undefined ? ref : undefined };
+    return explainPipeline(layout, pipeline, rule, subject, change, now, asked);
+  });
+}
+
+/** Which pipelines would take a change if they were asked, and what they would run for it. */
+export function explainChange(layout: Layout, change: Change, now: number): Explained {
+  const { number, patchset, project, branch } = change;
+  const title = `change ${number},${patchset}: ${project}, branch ${branch}`;
+  return overPipelines(layout, project, title, (pipeline, rule) =>
+    explainPipeline(layout, pipeline, rule, { project, change }, change, now, undefined),
+  );
+}
+
+function overPipelines(
+  layout: Layout,
+  project: string | undefined,
+  title: string,
+  explain: (pipeline: Pipeline, rule: ProjectRule) => Explained,
+): Explained {
+  const rule =
+    project !== undefined && Object.hasOwn(layout.projects, project) ? layout.projects[project] : undefined;
+  if (rule === undefined) return node('no', title, undefined, [unknownProject(layout, project)]);
+  const children = layout.pipelines.map((pipeline) => explain(pipeline, rule));
+  return node(children.some((child) => child.verdict === 'yes') ? 'yes' : 'no', title, rule.place, children);
+}
+
+function unknownProject(layout: Layout, project: string | undefined): Explained {
+  if (project === undefined) return node('no', 'it is about no project');
+  const near = didYouMean(project, Object.keys(layout.projects));
+  const hint = near === undefined ? '' : `; there is ${near}`;
+  return node('no', `the layout has no project ${project}${hint}`);
+}
+
+function explainPipeline(
+  layout: Layout,
+  pipeline: Pipeline,
+  rule: ProjectRule,
+  subject: Subject,
+  change: Change | undefined,
+  now: number,
+  asked: Explained | undefined,
+): Explained {
+  const title = `pipeline ${pipeline.name}`;
+  const place = layout.places[title];
+  const trees = Object.hasOwn(rule.pipelines, pipeline.name) ? rule.pipelines[pipeline.name] : undefined;
+  if (trees === undefined) {
+    return node('no', title, place, [node('no', `${rule.name} is not in this pipeline`, rule.place)]);
+  }
+  const conditions = [
+    asked,
+    ...(change === undefined ? [] : explainConditions(layout, pipeline, change, now)),
+  ].filter((condition) => condition !== undefined);
+  const jobs = trees.map((tree) => explainJob(layout, tree, subject));
+  const runs = jobs.some(runsAnything);
+  if (!runs)
+    conditions.push(node('no', trees.length === 0 ? 'it has no jobs here' : 'none of its jobs applies'));
+  const wanted = conditions.every((condition) => condition.verdict === 'yes');
+  return node(wanted ? 'yes' : 'no', title, place, [...conditions, ...jobs]);
+}
+
+function explainTriggers(
+  layout: Layout,
+  pipeline: Pipeline,
+  event: GerritEvent,
+  change: Change | undefined,
+  now: number,
+): Explained {
+  const answers = pipeline.triggers.map((trigger) => {
+    if (trigger.kind !== 'gerrit')
+      return node('no', `${trigger.kind} trigger: no event of Gerrit's`, trigger.place);
+    const name = `trigger on ${trigger.events.join(', ')}`;
+    return answer(name, askTrigger(layout, trigger, event, change, now), trigger.place);
+  });
+  if (answers.length === 0) return node('no', 'it has no triggers');
+  const wanting = answers.find((each) => each.verdict === 'yes');
+  return wanting ?? node('no', 'no trigger wants the event', undefined, answers);
+}
+
+function askTrigger(
+  layout: Layout,
+  trigger: GerritTrigger,
+  event: GerritEvent,
+  change: Change | undefined,
+  now: number,
+): true | Reason {
+  const wants = triggerWants(trigger, event, layout.quirks);
+  if (wants !== true || change === undefined) return wants;
+  return approvalsSatisfy(trigger.requireApprovals, trigger.rejectApprovals, change, now, layout.quirks);
+}
+
+function explainConditions(layout: Layout, pipeline: Pipeline, change: Change, now: number): Explained[] {
+  const conditions = [answer('requirements', meets(pipeline, change, now, layout.quirks))];
+  if (pipeline.manager === 'dependent') {
+    const labels = pipeline.success.flatMap((reporter) => Object.keys(reporter.labels));
+    conditions.push(answer('submittable', canMerge(change, new Set(labels))));
+  }
+  return conditions;
+}
+
+function explainJob(layout: Layout, tree: JobTree, subject: Subject): Explained {
+  const rule = Object.hasOwn(layout.jobs, tree.job) ? layout.jobs[tree.job] : undefined;
+  const children = tree.children.map((child) => explainJob(layout, child, subject));
+  if (rule === undefined)
+    return node('no', `job ${tree.job}: the layout does not know it`, undefined, children);
+  const applies = jobApplies(rule, subject);
+  if (applies !== true) return node('no', `job ${tree.job}: ${applies.why}`, applies.place, children);
+  return node('yes', `job ${tree.job}${rule.voting ? '' : ' (non-voting)'}`, rule.place, children);
+}
+
+function runsAnything(job: Explained): boolean {
+  return job.verdict === 'yes' || job.children.some(runsAnything);
+}
+
+function answer(name: string, reason: true | Reason, place?: string): Explained {
+  if (reason === true) return node('yes', name, place);
+  return node('no', `${name}: ${reason.why}`, reason.place ?? place);
+}
+
+function node(
+  verdict: Explained['verdict'],
+  text: string,
+  place?: string,
+  children: readonly Explained[] = [],
+): Explained {
+  return { verdict, text, ...(place === undefined ? {} : { place }), children };
+}
+
+const SIGNS = { yes: '+', no: '-' } as const;
+
+/** Plain text: a line each, `+` or `-` before it, the place of the rule behind it. */
+export function renderExplained(explained: Explained): string {
+  const lines: string[] = [];
+  const add = ({ verdict, text, place, children }: Explained, depth: number): void => {
+    const where = place === undefined ? '' : `  [${place}]`;
+    lines.push(`${'  '.repeat(depth)}${SIGNS[verdict]} ${printable(text)}${where}`);
+    for (const child of children) add(child, depth + 1);
+  };
+  add(explained, 0);
+  return lines.join('\n');
+}
+
+/** Names of branches and files come from strangers: nothing of theirs may drive a terminal. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is replaced
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '.');
+}
