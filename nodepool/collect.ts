@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import type { CollectedFile } from '../pipelines/ports.ts';
 import { type AntPattern, antMatches, antMayMatchBelow, antPattern } from './ant.ts';
 
@@ -24,7 +24,8 @@ export async function* collectFiles(
 ): AsyncIterable<CollectedFile> {
   const wanted = include.map(antPattern);
   const unwanted = exclude.map(antPattern);
-  const root = await realpath(workspace);
+  const root = await trueFolder(workspace);
+  if (root === undefined) return;
   for await (const path of walk(root, wanted, signal)) {
     if (!wanted.some((pattern) => antMatches(pattern, path))) continue;
     if (unwanted.some((pattern) => antMatches(pattern, path))) continue;
@@ -35,6 +36,16 @@ export async function* collectFiles(
     } finally {
       await opened.file.close();
     }
+  }
+}
+
+/** The real path of the workspace, unless it is not there or has become a link to somewhere else. */
+async function trueFolder(workspace: string): Promise<string | undefined> {
+  try {
+    const root = join(await realpath(dirname(workspace)), basename(workspace));
+    return (await lstat(root)).isDirectory() ? root : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -23,16 +23,18 @@ export const LeaseRecord = z.object({
 export type LeaseRecord = z.infer<typeof LeaseRecord>;
 
 export interface LeaseFiles {
-  all(): Promise<LeaseRecord[]>;
+  /** Every lease, once, before anything is written; halves of files that a crash left are removed. */
+  open(): Promise<LeaseRecord[]>;
   put(lease: LeaseRecord): Promise<void>;
   drop(id: string): Promise<void>;
 }
 
 export function leaseFiles(directory: string): LeaseFiles {
   return {
-    async all() {
+    async open() {
       const leases: LeaseRecord[] = [];
       for (const name of await names(directory)) {
+        if (name.startsWith('.')) await rm(join(directory, name), { force: true });
         if (!name.endsWith('.json') || name.startsWith('.')) continue;
         const text = await readFile(join(directory, name), 'utf8');
         leases.push(LeaseRecord.parse(JSON.parse(text)));

@@ -158,10 +158,10 @@ const special = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x7f || (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) ? 1 : 0,
 );
 
-/** Colours (SGR), or one character that could drive a terminal or turn a line around. */
+/** A character that could drive a terminal or turn a line around; an ESC that begins a colour (SGR) is none. */
 const suspicious =
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-  /\u001b\[[0-9;:]{0,32}m|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  /\u001b(?!\[[0-9;:]{0,32}m)|[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 // oxlint-disable-next-line no-control-regex -- as above
 const unfinishedColour = /\u001b(?:\[[0-9;:]{0,32})?$/;
 
@@ -198,7 +198,6 @@ function isPlain(chunk: Buffer): boolean {
 
 /** Control pictures (U+2400...) for ASCII controls, the replacement character for the rest. */
 function visible(found: string): string {
-  if (found.length > 1) return found;
   const code = found.charCodeAt(0);
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   return code === 0x7f ? '\u2421' : '\ufffd';

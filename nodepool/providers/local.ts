@@ -23,8 +23,13 @@ export interface LocalOptions {
   readonly labels: readonly string[];
   /** `local` when left out. */
   readonly name?: string | undefined;
-  /** Accounts the steps run as. With one for each place, builds cannot touch each other, and nothing of one outlives it. */
+  /** Accounts the steps run as, place by place. With one for each place, builds cannot touch each other. */
   readonly users?: readonly string[] | undefined;
+  /**
+   * Nothing but builds ever runs as these users (never say so of `nobody`): with one for each place, every process of a user
+   * dies with its build, whatever it hides behind.
+   */
+  readonly dedicatedUsers?: boolean | undefined;
   readonly allowSameUser?: boolean | undefined;
   /** Steps cannot become root by sudo; true when left out. */
   readonly noNewPrivileges?: boolean | undefined;
@@ -65,7 +70,7 @@ export async function openLocalPool(options: LocalOptions): Promise<LocalPool> {
   for (const user of users) await checkAccess(user, options.root, options.secret ?? []);
 
   const files = leaseFiles(options.leases);
-  const leases = new Map((await files.all()).map((lease) => [lease.id, lease]));
+  const leases = new Map((await files.open()).map((lease) => [lease.id, lease]));
   const waiters = new Map<string, Waiter>();
   /** Ids whose file is being written or removed: their places are taken. */
   const releasing = new Map<string, Promise<void>>();
@@ -78,7 +83,7 @@ export async function openLocalPool(options: LocalOptions): Promise<LocalPool> {
     return {
       limits: { ...defaultLimits, ...options.limits },
       user: users[slot % Math.max(1, users.length)],
-      exclusive: users.length >= options.maxParallelJobs,
+      exclusive: options.dedicatedUsers === true && users.length >= options.maxParallelJobs,
       noNewPrivileges: options.noNewPrivileges ?? true,
       environment: options.environment ?? {},
     };

@@ -76,7 +76,8 @@ export async function prepareFolder(root: string, build: ShellBuild, plan: Folde
       await mkdir(join(aside, 'job', name), { mode: 0o700 });
       await own(join(aside, 'job', name), 0o755, plan.user);
     }
-    await own(join(aside, 'job'), 0o750, plan.user);
+    // Ours, so that the job cannot put a link in the place of its workspace, which we read with our rights.
+    await own(join(aside, 'job'), 0o710);
     await put('supervisor.sh', supervisorScript, 0o640);
     for (const [index, step] of build.steps.entries()) {
       const number = `${index}`.padStart(2, '0');

@@ -158,7 +158,10 @@ export function watchFolder(folder: string): {
   };
   let watcher: ReturnType<typeof watch> | undefined;
   try {
-    watcher = watch(folder, notice);
+    // Not `output`: it may change thousands of times a second, and only a tick makes its bytes known.
+    watcher = watch(folder, (_, name) => {
+      if (name !== 'output') notice();
+    });
     watcher.on('error', () => watcher?.close());
   } catch {
     watcher = undefined;

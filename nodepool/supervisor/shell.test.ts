@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -189,15 +189,35 @@ exit 0`,
   test.skipIf(!asRoot)(
     'nothing of an exclusive user outlives its build, whatever it hides behind',
     async () => {
-      const uid = 64_321;
-      const own = { ...plan, user: { name: 'nobody', uid, gid: 65534 }, exclusive: true };
-      const build = buildOf(['#!/bin/bash\nenv -i setsid sleep 299 & sleep 0.2; exit 0']);
-      const shell = localShell(root, own);
-      await runBuild(shell, build);
-      const { stdout } = await run('ps', ['-o', 'pid=,comm=', '-U', `${uid}`]);
-      expect(stdout.trim()).toBe('');
+      // A user of Debian's that nothing runs as.
+      const user = await resolveJobUser({ user: 'games' });
+      const own = { ...plan, user, exclusive: true };
+      const build = buildOf([
+        '#!/bin/bash\nenv -i setsid sleep 299 & sleep 0.2; ps -C sleep -o user=; exit 0',
+      ]);
+      const { exit, text } = await runBuild(localShell(root, own), build);
+      expect(exit.code).toBe(0);
+      expect(text).toContain('games');
+      // Its fifo is closed a moment before it is gone.
+      await until(async () => (await run('ps', ['-o', 'pid=', '-U', 'games'])).stdout.trim() === '');
     },
   );
+
+  test.skipIf(!asRoot)('cannot put a link to our files in the place of its workspace', async () => {
+    const build = buildOf([
+      '#!/bin/bash\ncd ..; mv workspace elsewhere; ln -s /etc workspace; rm -rf workspace; ln -s /etc workspace; exit 0',
+    ]);
+    const shell = localShell(root, plan);
+    await runBuild(shell, build);
+    const job = join(root, build.build, 'job');
+    expect((await readdir(job)).sort()).toEqual(['home', 'tmp', 'workspace']);
+    // And if it could: the link is not followed.
+    await rm(join(job, 'workspace'), { recursive: true });
+    await symlink('/etc', join(job, 'workspace'));
+    const found: string[] = [];
+    for await (const file of shell.collect(build.build, ['**'], [], soon())) found.push(file.path);
+    expect(found).toEqual([]);
+  });
 
   test.skipIf(!asRoot)('must reach the workspaces and must not read what is ours', async () => {
     const user = await resolveJobUser({ user: 'nobody' });

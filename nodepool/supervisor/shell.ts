@@ -151,7 +151,15 @@ async function reap(folder: string): Promise<boolean> {
 async function forget(root: string, build: string, grace: number, signal: AbortSignal): Promise<void> {
   const folder = folderOf(root, build);
   if ((await supervisorState(folder)) === 'none') return;
-  if ((await readResult(folder)) === undefined) await stop(folder, grace, 'cancel', signal);
+  const ended = await readResult(folder);
+  const quiet = ended === undefined ? await stop(folder, grace, 'cancel', signal) : ended.left === 0;
+  // What cannot be killed could still write where we are about to remove.
+  if (!quiet && !(await reap(folder))) {
+    throw new Fault('node-lost', 'processes of the build do not die', {
+      retry: true,
+      hint: 'Look for processes in state D; a restart of the machine ends them.',
+    });
+  }
   const aside = join(root, `.gone.${build}.${randomBytes(6).toString('hex')}`);
   try {
     await rename(folder, aside);

@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { access, chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LocalPool, openLocalPool } from '../../../nodepool/providers/local.ts';
+import { type LocalPool, leaseOf, openLocalPool } from '../../../nodepool/providers/local.ts';
 import { nodePoolSuite, requestOf } from './nodepool.ts';
 import { buildOf, followBuild, processesOf } from './shell.ts';
 
@@ -70,6 +71,53 @@ describe('local pool', () => {
     expect(await readdir(join(directory, 'workspaces'))).toEqual([kept.build]);
     await pool.release(lease);
     await expect(access(join(directory, 'leases', `${lease}.json`))).rejects.toThrow('ENOENT');
+  });
+
+  test.each([
+    'lease.grant.before',
+    'lease.grant.after',
+    'lease.release.before',
+    'lease.release.cleared',
+    'lease.release.after',
+  ])('killed at %s, the next life knows who holds what', async (point) => {
+    const build = buildOf(['#!/bin/bash\nsleep 300']);
+    const request = requestOf({ build: build.build });
+    const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const options = {
+      root: join(directory, 'workspaces'),
+      leases: join(directory, 'leases'),
+      maxParallelJobs: 2,
+      labels: ['small', 'local'],
+      ...(asRoot ? { users: ['nobody'] } : { allowSameUser: true }),
+      limits: { grace: 300 },
+    };
+    const code = `
+      const { openLocalPool } = await import(${here('../../../nodepool/providers/local.ts')});
+      const { crashpoint } = await import(${here('../../../workers/crashpoint.ts')});
+      const pool = await openLocalPool({ ...${JSON.stringify(options)}, clock: { now: Date.now }, passed: crashpoint });
+      const { lease } = await pool.acquire(${JSON.stringify(request)}, AbortSignal.timeout(10000));
+      const { shell } = await pool.shellOf(lease.id);
+      await shell.start(${JSON.stringify(build)}, AbortSignal.timeout(10000));
+      await pool.release(lease.id);
+    `;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+      env: { ...process.env, STACKGATE_CRASH_AT: point },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    expect(await new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))).toBe(
+      'SIGKILL',
+    );
+    await using pool = await open();
+    const held = await pool.lease(leaseOf(request.id));
+    expect(held !== undefined).toBe(
+      ['lease.grant.after', 'lease.release.before', 'lease.release.cleared'].includes(point),
+    );
+    const answer = await pool.acquire(request, AbortSignal.timeout(5000));
+    if (answer.kind !== 'granted') throw new Error(answer.reason);
+    await pool.release(answer.lease.id);
+    expect(await processesOf(build.mark)).toEqual([]);
+    expect(await readdir(join(directory, 'workspaces'))).toEqual([]);
+    expect(await readdir(join(directory, 'leases'))).toEqual([]);
   });
 
   test('fewer places after a restart: the builds that run count', async () => {
