@@ -41,10 +41,19 @@ function commit(value: string): Predicate {
   return (c) => c.patchsets.some((p) => p.revision.startsWith(value.toLowerCase()));
 }
 
+/** Regular expressions of the query language match the whole value; `^` marks them, `$` at the end is allowed. */
+function compile(value: string): RE2JS {
+  try {
+    return RE2JS.compile(value.replace(/\$$/, ''));
+  } catch {
+    throw new QueryError(`invalid regular expression: ${value}`);
+  }
+}
+
 /** Exact, or a whole-string regular expression when it begins with `^`. */
 function exactOrRegex(value: string, pick: (change: Change) => string | undefined): Predicate {
   if (!value.startsWith('^')) return (c) => pick(c) === value;
-  const regex = RE2JS.compile(value.replace(/\$$/, ''));
+  const regex = compile(value);
   return (c) => {
     const text = pick(c);
     return text !== undefined && regex.matches(text);
@@ -194,7 +203,7 @@ const branch = (value: string): Predicate =>
   exactOrRegex(value.replace(/^refs\/heads\//, ''), (c) => c.branch);
 const project = (value: string): Predicate => exactOrRegex(value, (c) => c.project);
 const file = (value: string): Predicate => {
-  const regex = value.startsWith('^') ? RE2JS.compile(value.replace(/\$$/, '')) : undefined;
+  const regex = value.startsWith('^') ? compile(value) : undefined;
   return (c) =>
     current(c).files.some(({ file: path }) =>
       regex === undefined ? path === value || path.split('/').includes(value) : regex.matches(path),

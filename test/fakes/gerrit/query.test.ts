@@ -1,6 +1,9 @@
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isJson, type Json } from './attributes.ts';
 import { run } from './client.ts';
+import { QueryError } from './operators.ts';
+import { runQuery } from './query.ts';
 import { type Gerrit, type Login, startGerrit } from './server.ts';
 
 let gerrit: Gerrit;
@@ -44,6 +47,30 @@ async function ask(flags: string): Promise<{ rows: Json[]; last: Json; code: num
 }
 
 const numbers = async (query: string) => (await ask(`--no-limit -- '${query}'`)).rows.map((r) => r['number']);
+
+describe('query language', () => {
+  it('takes any text, or says what is wrong with it', () => {
+    const word = fc.constantFrom(
+      ...'status:open|label:Verified|=1|(|)|-| |AND| OR |NOT |"|{|}|:|project:^|[a|age:|2d|after:|2026-01-01|change:|I0|limit:|0|é|,'.split(
+        '|',
+      ),
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(word).map((words) => words.join('')),
+    );
+    const admin = gerrit.site.account('admin');
+    fc.assert(
+      fc.property(text, (query) => {
+        try {
+          expect(runQuery(gerrit.site.state, admin, query, clock, 0, 10).changes.length).toBeLessThan(11);
+        } catch (error) {
+          expect(error).toBeInstanceOf(QueryError);
+        }
+      }),
+    );
+  });
+});
 
 describe('gerrit query', () => {
   it.each([
@@ -109,6 +136,7 @@ describe('gerrit query', () => {
     ['change:1)', /extraneous input/],
     ['topic:"open', /mismatched character/],
     ['limit:0', 'invalid limit: 0'],
+    ['project:^[', 'invalid regular expression: ^['],
   ])('answers %s with an error line and exit 0', async (query, message) => {
     const { rows, last, code } = await ask(`'${query.replaceAll('"', '\\"')}'`);
     expect(code).toBe(0);

@@ -1,6 +1,16 @@
 import { Refusal } from '../site.ts';
 import type { UploadOptions } from '../specs.ts';
 
+/** `_` and `+` stand for blanks, the rest is percent-encoded; what cannot be decoded stays as it is. */
+function decodeMessage(raw: string): string {
+  const text = raw.replaceAll(/[_+]/g, ' ');
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** `topic=x,wip,r=bob,l=Verified+1` of `refs/for/master%...` and of push options. */
 export function parsePushOptions(options: readonly string[]): UploadOptions {
   const parsed: {
@@ -15,7 +25,6 @@ export function parsePushOptions(options: readonly string[]): UploadOptions {
   for (const option of options) {
     const equals = option.indexOf('=');
     const name = equals < 0 ? option : option.slice(0, equals);
-    const value = equals < 0 ? '' : decodeURIComponent(option.slice(equals + 1).replaceAll('_', ' '));
     const raw = equals < 0 ? '' : option.slice(equals + 1);
     switch (name) {
       case 'topic':
@@ -44,7 +53,7 @@ export function parsePushOptions(options: readonly string[]): UploadOptions {
         break;
       case 'm':
       case 'message':
-        parsed.message = value;
+        parsed.message = decodeMessage(raw);
         break;
       case 'l':
       case 'label': {
