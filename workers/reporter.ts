@@ -84,8 +84,8 @@ async function sendMail(action: MailAction, settings: SmtpSettings, site: string
   try {
     await transport.sendMail({
       messageId: `<${action.id}@${site.replace(/[^A-Za-z0-9.-]/g, '-') || 'stackgate'}>`,
-      from: oneLine(action.from ?? settings.defaultFrom),
-      to: oneLine(action.to ?? settings.defaultTo),
+      from: address(action.from ?? settings.defaultFrom),
+      to: address(action.to ?? settings.defaultTo),
       subject: oneLine(action.subject),
       text: action.message,
       headers: { 'Auto-Submitted': 'auto-generated' },
@@ -99,6 +99,12 @@ async function sendMail(action: MailAction, settings: SmtpSettings, site: string
   } finally {
     transport.close();
   }
+}
+
+/** A bare user name, as Zuul's defaults are, is somebody on the mail server's own machine. */
+function address(text: string): string {
+  const plain = oneLine(text);
+  return plain.includes('@') ? plain : `${plain}@localhost`;
 }
 
 /** No header grows a second line. */
