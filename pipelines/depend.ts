@@ -17,13 +17,14 @@ export function findChange(
   return tables.changes.get(changeRowKey(ref))?.patchsets[ref.patchset];
 }
 
-/** Writes down how Gerrit describes a change. What belongs to the change as a whole is true of its other patchsets too. */
-export function learn(draft: Draft, rules: Rules, change: Change): void {
+/** Writes down how Gerrit describes a change. What belongs to the change as a whole is true of its other patchsets too (`byUs`: we merged it). */
+export function learn(draft: Draft, rules: Rules, change: Change, byUs = false): void {
   const key = changeRowKey(change);
   const known = draft.tables.changes.get(key)?.patchsets ?? {};
   const patchsets: Record<string, Change> = {};
   for (const other of Object.values(known)) {
-    if (other.fetchedAt > change.fetchedAt || rules.quirk('stale-patchsets')) continue;
+    if (other.fetchedAt > change.fetchedAt) continue;
+    if (!byUs && rules.quirk('stale-patchsets')) continue;
     const { status, currentPatchset, approvals, submitRecords, wip } = change;
     patchsets[other.patchset] = { ...other, status, currentPatchset, approvals, submitRecords, wip };
   }

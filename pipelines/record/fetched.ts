@@ -216,7 +216,7 @@ function tellSiblings(draft: Draft, rules: Rules, merged: Change, related: reado
   void rules;
 }
 
-/** Drops what is known of changes that no item is about or needs. */
+/** Drops what is known of changes that no item is about, needs or is needed by. */
 export function pruneChanges(draft: Draft): void {
   if (!draft.prune) return;
   const used = new Set<string>();
@@ -224,7 +224,8 @@ export function pruneChanges(draft: Draft): void {
     if (item.subject.kind !== 'change') continue;
     used.add(subjectKey(item.subject));
     const change = findChange(draft.tables, item.subject);
-    for (const ref of change === undefined ? [] : needsOf(change)) used.add(changeKey(ref));
+    if (change === undefined) continue;
+    for (const ref of [...needsOf(change), ...change.neededBy]) used.add(changeKey(ref));
   }
   for (const [key, row] of draft.tables.changes) {
     const all = Object.values(row.patchsets);

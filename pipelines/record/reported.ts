@@ -47,7 +47,7 @@ function conclude(
   const { window, id } = mustQueue(draft, item.queue);
   if (merged) {
     const about = changeOf(draft, item);
-    if (about !== undefined) learn(draft, rules, { ...about, status: 'MERGED' });
+    if (about !== undefined) learn(draft, rules, { ...about, status: 'MERGED' }, true);
     changeQueue(draft, id, { window: widen(window, pipeline.window) });
     noteItem(draft, item, 'SUCCESS', detail);
     if (rules.projectMerged.length > 0 && about !== undefined && isCurrent(about)) {

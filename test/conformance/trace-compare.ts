@@ -1,3 +1,4 @@
+import { unreachable } from '../../pipelines/unreachable.ts';
 import type { Entry, Out, StateQueue } from './trace-data.ts';
 
 /** Compares one step as the conformance README says; answers what differs, a line each. */
@@ -68,6 +69,7 @@ function lineOf(
     case 'update':
       return [];
   }
+  return unreachable(out);
 }
 
 /** Job lines end their link with the number of the launch: put the launch itself there. */

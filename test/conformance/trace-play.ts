@@ -5,6 +5,7 @@ import { readLayout } from '../../pipelines/layout/read.ts';
 import type { Layout } from '../../pipelines/layout.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { quirks } from '../../pipelines/quirks.ts';
+import { unreachable } from '../../pipelines/unreachable.ts';
 import { resultOf } from '../../pipelines/verdict.ts';
 import { account, currentPatchset, mustChange } from '../harness/gerrit.ts';
 import {
@@ -142,9 +143,12 @@ export function play(trace: Trace): {
   const ring = openRing(config);
   const cache = zuulCache(ring.gerrit);
   ring.fetch = (action) => fetchThroughCache(cache, action, ring.now);
-  ring.heard = (action) => {
+  ring.heard = (action, merged) => {
     const manager = layout.pipelines.find(({ name }) => name === action.pipeline)?.manager;
-    if (manager === 'dependent' && action.phase !== 'start') afterReport(cache, action, ring.now);
+    if (manager !== 'dependent' || action.phase === 'start') return;
+    afterReport(cache, action, ring.now);
+    // Zuul found it merged, but not by this report, and waited for the branch to move.
+    if (!merged && mustChange(ring.gerrit, action.number).status === 'MERGED') ring.now += 300_000;
   };
   const game: Play = {
     ring,
@@ -411,6 +415,7 @@ function outOf(ring: Ring, action: Action): Out[] {
     case 'release':
       return [];
   }
+  return unreachable(action);
 }
 
 /** The non-empty queues, in the order of the layout. */

@@ -7,37 +7,50 @@ import { currentPatchset, describeChange, type SimGerrit } from '../harness/gerr
  * What Zuul 2.6 believed about changes. It kept every patchset it ever met and looked again only at the change of an event
  * and at those whose messages name it; everything else stayed as it was when first met. The recorded traces decide by those
  * beliefs, so their ring is answered with them. (Our own hands answer with what Gerrit says now.)
+ *
+ * Beliefs are objects that point at each other, as in Zuul: one that was dropped from the cache lives on, and grows old, where
+ * another still points at it.
  */
+
+export interface Belief {
+  /** What Gerrit said, links aside. */
+  change: Change;
+  needs: Belief[];
+  neededBy: Belief[];
+  /** The one of `needs` that is the git parent. */
+  parent: Belief | undefined;
+  /** The layout whose project it is of: a project of an older layout is in no queue of a gate. */
+  layout: number;
+}
 
 export interface ZuulCache {
   readonly gerrit: SimGerrit;
-  readonly known: Map<string, Change>;
+  readonly known: Map<string, Belief>;
+  /** Counts reconfigurations. */
+  layout: number;
 }
 
 class Cycle extends Error {}
 
 export function zuulCache(gerrit: SimGerrit): ZuulCache {
-  return { gerrit, known: new Map() };
+  return { gerrit, known: new Map(), layout: 0 };
 }
 
-/** What every event does: a look at its change, unless that closes a cycle. */
-export function refresh(
-  cache: ZuulCache,
-  ref: Pick<ChangeRef, 'number' | 'patchset'>,
-  now: number,
-): Set<string> | Cycle {
-  const touched = new Set<string>();
+type Ref = Pick<ChangeRef, 'number' | 'patchset'>;
+
+function keyOf(ref: Ref): string {
+  return `${ref.number},${ref.patchset}`;
+}
+
+/** What every event does: a look at its change. False: that closes a cycle. */
+export function refresh(cache: ZuulCache, ref: Ref, now: number): boolean {
   try {
-    look(cache, ref, now, true, [], touched);
-    return touched;
+    look(cache, ref, now, true, [], new Set());
+    return true;
   } catch (error) {
-    if (error instanceof Cycle) return error;
+    if (error instanceof Cycle) return false;
     throw error;
   }
-}
-
-function keyOf(ref: Pick<ChangeRef, 'number' | 'patchset'>): string {
-  return `${ref.number},${ref.patchset}`;
 }
 
 export function fetchThroughCache(
@@ -48,143 +61,129 @@ export function fetchThroughCache(
   const live = cache.gerrit.changes.get(action.number);
   if (live === undefined) return { kind: 'absent', reason: `no change ${action.number}` };
   const ref = { number: action.number, patchset: action.patchset ?? currentPatchset(live) };
-  const touched = new Set<string>();
+  const touched = new Set<Belief>();
   // An event refreshes; a command of a person takes what is known.
-  const refresh = action.expect.patchset !== undefined;
+  const again = action.expect.patchset !== undefined;
+  let belief: Belief;
   try {
-    look(cache, ref, now, refresh, [], touched);
+    belief = look(cache, ref, now, again, [], touched);
   } catch (error) {
     if (!(error instanceof Cycle)) throw error;
     return { kind: 'cycle', path: error.message.split(' ') };
   }
-  const siblings: string[] = [];
+  const reached = new Set<Belief>([belief]);
   if (action.siblings === true) {
     for (const other of cache.gerrit.changes.values()) {
       if (other.status !== 'NEW' || other.project !== live.project || other === live) continue;
       const sibling = { number: other.number, patchset: currentPatchset(other) };
-      look(cache, sibling, now, false, [], touched);
-      siblings.push(keyOf(sibling));
+      reached.add(look(cache, sibling, now, false, [], touched));
     }
   }
-  const reached = new Set([keyOf(ref), ...touched, ...siblings]);
-  for (const key of reached) {
-    const change = cache.known.get(key);
-    for (const other of change === undefined ? [] : linksOf(change)) reached.add(keyOf(other));
+  for (const each of reached) for (const other of [...each.needs, ...each.neededBy]) reached.add(other);
+  for (const each of touched) reached.add(each);
+  const related = new Map<string, Change>();
+  for (const each of reached) {
+    const key = keyOf(each.change);
+    if (key !== keyOf(ref) && !related.has(key)) related.set(key, tell(cache, each));
   }
-  reached.delete(keyOf(ref));
-  const change = cache.known.get(keyOf(ref));
-  if (change === undefined) return { kind: 'absent', reason: 'not known' };
-  const related = [...reached].flatMap((key) => cache.known.get(key) ?? []);
-  return { kind: 'found', change, related };
+  return { kind: 'found', change: tell(cache, belief), related: [...related.values()] };
 }
 
-function needsOf(change: Change): ChangeRef[] {
-  return [...(change.gitParent === undefined ? [] : [change.gitParent]), ...change.dependsOn];
-}
-
-function linksOf(change: Change): ChangeRef[] {
-  return [...needsOf(change), ...change.neededBy];
+/** A belief in the words of a fetch. */
+function tell(cache: ZuulCache, belief: Belief): Change {
+  const { gitParent: _parent, ...rest } = belief.change;
+  const { parent, needs, neededBy } = belief;
+  return {
+    ...rest,
+    ...(parent === undefined ? {} : { gitParent: refOf(parent.change) }),
+    dependsOn: needs.filter((each) => each !== parent).map((each) => refOf(each.change)),
+    neededBy: neededBy.filter((each) => each.layout === cache.layout).map((each) => refOf(each.change)),
+  };
 }
 
 /** Zuul’s _getChange: what is known, or a look at Gerrit. */
 function look(
   cache: ZuulCache,
-  ref: Pick<ChangeRef, 'number' | 'patchset'>,
+  ref: Ref,
   now: number,
-  refresh: boolean,
+  again: boolean,
   history: readonly string[],
-  touched: Set<string>,
-): Change {
+  touched: Set<Belief>,
+): Belief {
   const key = keyOf(ref);
   const before = cache.known.get(key);
-  if (before !== undefined && !refresh) return before;
-  const fresh = describeChange(cache.gerrit, ref.number, ref.patchset, now);
-  touched.add(key);
-  if (fresh.status === 'MERGED') {
-    // A merged change keeps what it was last known to need.
-    const { dependsOn = [], neededBy = [] } = before ?? {};
-    const { gitParent: _dropped, ...rest } = fresh;
-    const parent = before?.gitParent === undefined ? {} : { gitParent: before.gitParent };
-    const merged: Change = { ...rest, ...parent, dependsOn, neededBy };
-    cache.known.set(key, merged);
-    return merged;
-  }
-  cache.known.set(
-    key,
-    before === undefined ? { ...fresh, dependsOn: [], neededBy: [] } : { ...before, ...pick(fresh) },
-  );
+  if (before !== undefined && !again) return before;
+  const change = describeChange(cache.gerrit, ref.number, ref.patchset, now);
+  const belief = before ?? { change, needs: [], neededBy: [], parent: undefined, layout: cache.layout };
+  cache.known.set(key, belief);
+  belief.change = change;
+  belief.layout = cache.layout;
+  touched.add(belief);
+  // A merged change keeps what it was last known to need.
+  if (change.status === 'MERGED') return belief;
   try {
-    return links(cache, fresh, now, [...history, ref.number], touched);
+    followLinks(cache, belief, now, [...history, ref.number], touched);
   } catch (error) {
     cache.known.delete(key);
     throw error;
   }
+  return belief;
 }
 
-/** Everything but the links, which are only known when all of them were followed. */
-function pick(fresh: Change): Omit<Change, 'gitParent' | 'dependsOn' | 'neededBy'> {
-  const { gitParent: _a, dependsOn: _b, neededBy: _c, ...rest } = fresh;
-  return rest;
-}
-
-function links(
+function followLinks(
   cache: ZuulCache,
-  fresh: Change,
+  belief: Belief,
   now: number,
   history: readonly string[],
-  touched: Set<string>,
-): Change {
+  touched: Set<Belief>,
+): void {
   const { gerrit } = cache;
-  const follow = (number: string, patchset: string): Change => {
+  const { change } = belief;
+  const follow = (number: string, patchset: string): Belief => {
     if (history.includes(number)) throw new Cycle([...history, number].join(' '));
     const dep = look(cache, { number, patchset }, now, false, history, touched);
-    walk(cache, dep, history);
+    walk(dep, history);
     return dep;
   };
-  const parent = gerrit.changes.get(fresh.number)?.patchsets[Number(fresh.patchset) - 1]?.parent;
-  const sits = parent === undefined ? undefined : follow(parent[0], parent[1]);
-  const gitParent = sits === undefined || sits.status === 'MERGED' ? undefined : refOf(sits);
-  const dependsOn: ChangeRef[] = [];
-  for (const id of dependsOnIds(fresh.message)) {
+  const needs: Belief[] = [];
+  const sits = gerrit.changes.get(change.number)?.patchsets[Number(change.patchset) - 1]?.parent;
+  const below = sits === undefined ? undefined : follow(sits[0], sits[1]);
+  const parent = below?.change.status === 'MERGED' ? undefined : below;
+  if (parent !== undefined) needs.push(parent);
+  for (const id of dependsOnIds(change.message)) {
     for (const other of gerrit.changes.values()) {
       if (other.changeId !== id) continue;
       const dep = follow(other.number, currentPatchset(other));
-      if (dep.status === 'NEW') dependsOn.push(refOf(dep));
+      if (dep.change.status === 'NEW' && !needs.includes(dep)) needs.push(dep);
     }
   }
-  const key = keyOf(fresh);
-  const withNeeds: Change = {
-    ...pick(fresh),
-    ...(gitParent === undefined ? {} : { gitParent }),
-    dependsOn,
-    neededBy: [],
-  };
-  cache.known.set(key, withNeeds);
-  const neededBy: ChangeRef[] = [];
-  const add = (dep: Change) => {
-    if (dep.status !== 'MERGED' && dep.patchset === dep.currentPatchset) neededBy.push(refOf(dep));
-  };
-  for (const other of gerrit.changes.values()) {
-    if (other.status !== 'NEW' || other.patchsets.at(-1)?.parent?.[0] !== fresh.number) continue;
-    add(look(cache, { number: other.number, patchset: currentPatchset(other) }, now, false, [], touched));
+  belief.needs = needs;
+  belief.parent = parent;
+  const neededBy: Belief[] = [];
+  const others = [...gerrit.changes.values()];
+  const byGit = others.filter((other) => {
+    return other.status === 'NEW' && other.patchsets.at(-1)?.parent?.[0] === change.number;
+  });
+  const byMessage = others.filter((other) => other.depends.includes(change.changeId));
+  for (const [list, again] of [
+    [byGit, false],
+    [byMessage, true],
+  ] as const) {
+    for (const other of list) {
+      const ref = { number: other.number, patchset: currentPatchset(other) };
+      const dep = look(cache, ref, now, again, [], touched);
+      const { status, patchset, currentPatchset: current } = dep.change;
+      if (status !== 'MERGED' && patchset === current) neededBy.push(dep);
+    }
   }
-  for (const other of gerrit.changes.values()) {
-    if (!other.depends.includes(fresh.changeId)) continue;
-    add(look(cache, { number: other.number, patchset: currentPatchset(other) }, now, true, [], touched));
-  }
-  const change = { ...withNeeds, neededBy };
-  cache.known.set(key, change);
-  return change;
+  belief.neededBy = neededBy;
 }
 
 /** A cycle that closes through changes that are known already. */
-function walk(cache: ZuulCache, change: Change, history: readonly string[]): void {
-  if (history.includes(change.number)) throw new Cycle([...history, change.number].join(' '));
-  const here = [...history, change.number];
-  for (const ref of needsOf(change)) {
-    const dep = cache.known.get(keyOf(ref));
-    if (dep !== undefined) walk(cache, dep, here);
-  }
+function walk(belief: Belief, history: readonly string[]): void {
+  const { number } = belief.change;
+  if (history.includes(number)) throw new Cycle([...history, number].join(' '));
+  for (const dep of belief.needs) walk(dep, [...history, number]);
 }
 
 function refOf(change: Change): ChangeRef {
@@ -193,36 +192,33 @@ function refOf(change: Change): ChangeRef {
 }
 
 /** After a gate’s report Zuul asked whether the change is merged, and learned its submit records too. */
-export function afterReport(
-  cache: ZuulCache,
-  ref: Pick<ChangeRef, 'number' | 'patchset'>,
-  now: number,
-): void {
-  const known = cache.known.get(keyOf(ref));
-  if (known === undefined) return;
+export function afterReport(cache: ZuulCache, ref: Ref, now: number): void {
+  const belief = cache.known.get(keyOf(ref));
+  if (belief === undefined) return;
   const fresh = describeChange(cache.gerrit, ref.number, ref.patchset, now);
-  const status = fresh.status === 'MERGED' ? fresh.status : known.status;
-  cache.known.set(keyOf(ref), { ...known, status, submitRecords: fresh.submitRecords });
+  const status = fresh.status === 'MERGED' ? fresh.status : belief.change.status;
+  belief.change = { ...belief.change, status, submitRecords: fresh.submitRecords };
 }
 
 /** A reconfiguration forgot what no item is about or touches. */
-export function keepOnly(cache: ZuulCache, items: readonly Pick<ChangeRef, 'number' | 'patchset'>[]): void {
-  const kept = new Set<string>();
-  const related = (change: Change, seen: Set<string>): void => {
-    for (const ref of needsOf(change)) kept.add(keyOf(ref));
-    for (const ref of change.neededBy) {
-      const key = keyOf(ref);
-      kept.add(key);
-      const other = cache.known.get(key);
-      if (other === undefined || seen.has(key)) continue;
-      seen.add(key);
-      related(other, seen);
+export function keepOnly(cache: ZuulCache, items: readonly Ref[]): void {
+  cache.layout += 1;
+  const kept = new Set<Belief>();
+  const related = (belief: Belief, seen: Set<Belief>): void => {
+    for (const each of belief.needs) kept.add(each);
+    for (const each of belief.neededBy) {
+      kept.add(each);
+      if (seen.has(each)) continue;
+      seen.add(each);
+      related(each, seen);
     }
   };
   for (const ref of items) {
-    kept.add(keyOf(ref));
-    const change = cache.known.get(keyOf(ref));
-    if (change !== undefined) related(change, new Set());
+    const belief = cache.known.get(keyOf(ref));
+    if (belief === undefined) continue;
+    kept.add(belief);
+    belief.layout = cache.layout;
+    related(belief, new Set());
   }
-  for (const key of cache.known.keys()) if (!kept.has(key)) cache.known.delete(key);
+  for (const [key, belief] of cache.known) if (!kept.has(belief)) cache.known.delete(key);
 }

@@ -214,7 +214,6 @@ export function castVote(change: SimChange, vote: SimVote): void {
 /** Submits as Gerrit would: only an open, current patchset whose parent is in. True when it merged. */
 export function submit(gerrit: SimGerrit, number: string, patchset: string): boolean {
   const change = mustChange(gerrit, number);
-  if (change.status === 'MERGED') return true;
   if (change.failMerge || change.status !== 'NEW' || patchset !== currentPatchset(change)) return false;
   const parent = change.patchsets.at(-1)?.parent;
   if (parent !== undefined && gerrit.changes.get(parent[0])?.status !== 'MERGED') return false;

@@ -49,7 +49,7 @@ export interface Ring {
   /** Answers looks at changes. */
   fetch: (action: ActionOf<'fetch'>) => ChangeFetched['outcome'];
   /** Hears of every report after it was posted. */
-  heard: (action: ActionOf<'report'>) => void;
+  heard: (action: ActionOf<'report'>, merged: boolean) => void;
   /** Holds answers of some kind back until `settle`. */
   readonly hold: Set<Action['kind']>;
   readonly held: Action[];
@@ -162,7 +162,7 @@ function say(ring: Ring, action: ActionOf<'report'>): { kind: 'posted'; merged?:
     }
   }
   const merged = action.submit && submit(ring.gerrit, action.number, action.patchset);
-  ring.heard(action);
+  ring.heard(action, merged);
   if (!action.submit) return { kind: 'posted' };
   if (merged) ring.merged.push(`${action.number},${action.patchset}`);
   return { kind: 'posted', merged };
