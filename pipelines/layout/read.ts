@@ -1,5 +1,5 @@
 import { createPlaces } from '../../jobs/places.ts';
-import { isError, type SourceFile } from '../../jobs/problem.ts';
+import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import type { JobRule, JobTree, Layout, LayoutRead, Pipeline, ProjectRule } from '../layout.ts';
 import { type Functions, isMetajob, type JobEntry, type JobRules, jobRules, readJobEntry } from './jobs.ts';
@@ -53,7 +53,21 @@ export function readLayout(sources: readonly SourceFile[], options: LayoutOption
   const roots = readRoots(reading, sources, options);
   const layout = roots.length === 0 ? undefined : assemble(reading, roots, options);
   const broken = reading.problems.some(isError);
-  return { ...(layout === undefined || broken ? {} : { layout }), problems: reading.problems };
+  return {
+    ...(layout === undefined || broken ? {} : { layout }),
+    problems: inFileOrder(reading.problems, [
+      ...new Set(reading.problems.map((problem) => problem.at?.file)),
+    ]),
+  };
+}
+
+function inFileOrder(problems: readonly Problem[], files: readonly (string | undefined)[]): Problem[] {
+  const rank = ({ at }: Problem): [number, number, number] =>
+    at === undefined ? [0, 0, 0] : [files.indexOf(at.file), at.line, at.column];
+  return problems
+    .map((problem) => ({ problem, rank: rank(problem) }))
+    .toSorted((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1] || a.rank[2] - b.rank[2])
+    .map(({ problem }) => problem);
 }
 
 /** The top mappings of all files, included ones after those that include them. */

@@ -75,7 +75,10 @@ export function growTree(
   growth: Growth,
 ): { readonly trees: readonly JobTree[]; add(jobs: readonly RawJob[], fill: Fill): void } {
   const trees: Grown[] = [];
+  const named = new Map<Grown[], Map<string, Grown>>();
   const add = (level: Grown[], jobs: readonly RawJob[], fill: Fill): void => {
+    const known = named.get(level) ?? new Map<string, Grown>();
+    named.set(level, known);
     for (const raw of jobs) {
       growth.positions += 1;
       if (growth.positions > MOST_POSITIONS) {
@@ -92,10 +95,12 @@ export function growTree(
       const name = fill(raw);
       if (name === undefined) continue;
       if (!growth.mentions.has(name)) growth.mentions.set(name, raw.at);
-      const known = level.find((each) => each.job === name);
-      const tree = known ?? { job: name, children: [] };
-      if (known === undefined) level.push(tree);
-      add(tree.children, raw.children, fill);
+      const tree = known.get(name) ?? { job: name, children: [] };
+      if (!known.has(name)) {
+        known.set(name, tree);
+        level.push(tree);
+      }
+      if (raw.children.length > 0) add(tree.children, raw.children, fill);
     }
   };
   return { trees, add: (jobs, fill) => add(trees, jobs, fill) };

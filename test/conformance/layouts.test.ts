@@ -9,7 +9,7 @@ const data = fileURLToPath(new URL('../../../shared/conformance/zuul-v2/', impor
 const present = existsSync(data);
 if (!present) console.log('no conformance data of Zuul v2: layouts, matchers and patterns are not compared');
 
-describe.skipIf(!present)('Zuul 2.6 and this project', () => {
+describe.skipIf(!present)('Zuul 2.6 and this project', { timeout: 120_000 }, () => {
   it.each([
     ['micro', 'micro', 83],
     ['openstack', 'openstack', 7],
