@@ -37,13 +37,17 @@ export interface DoorOptions {
   readonly hostKey: KeyPair;
 }
 
+/** Gerrit does not ping its clients; ssh2 would every 15 s, and 0 does not stop it. */
+const NEVER = 2 ** 31 - 1;
+
 export async function openDoor(site: Site, options: DoorOptions): Promise<Door> {
   const lives = new Set<Live>();
   const byPort = new Map<number, Live>();
   let frozenDoor = false;
 
   const ident = `GerritCodeReview_${site.options.version} (APACHE-SSHD-2.12.0)`;
-  const sshd = new ssh2.Server({ hostKeys: [options.hostKey.privateKey], ident }, (client, info) => {
+  const config = { hostKeys: [options.hostKey.privateKey], ident, keepaliveInterval: NEVER };
+  const sshd = new ssh2.Server(config, (client, info) => {
     const live = byPort.get(info.port);
     if (live === undefined) return;
     live.client = client;

@@ -84,13 +84,17 @@ describe('submit', () => {
   it('names what is missing', async () => {
     const name = await project();
     const a = await gerrit.push(name);
-    await gerrit.vote(a.number, { 'Code-Review': 2 });
     const problem = (text: string) => ({
       code: 1,
       stderr: `error: fatal: ${text}\n\nfatal: one or more reviews failed; review output above\n`,
     });
     const problems = (text: string) =>
       problem(`Failed to submit 1 change due to the following problems:\nChange ${a.number}: ${text}`);
+    // Only the first one is named.
+    expect(await submit(a.number)).toMatchObject(
+      problems("submit requirement 'Code-Review' is unsatisfied."),
+    );
+    await gerrit.vote(a.number, { 'Code-Review': 2 });
     expect(await submit(a.number)).toMatchObject(problems("submit requirement 'Verified' is unsatisfied."));
     await gerrit.vote(a.number, { Verified: -1 });
     expect(await submit(a.number)).toMatchObject(problems("submit requirement 'Verified' is unsatisfied."));
@@ -170,6 +174,17 @@ describe('submit', () => {
     await submit(a.number);
     expect((await submit(b.number)).stderr).toContain(
       'Project policy requires all submissions to be a fast-forward.',
+    );
+  });
+
+  it('merges always where the project wants it', async () => {
+    const name = await project('MERGE_ALWAYS');
+    const a = await gerrit.push(name, { commitMessage: 'Only' });
+    const start = await gerrit.tip(name, 'master');
+    await approve(a.number);
+    await submit(a.number);
+    expect(await git(name, 'show', '-s', '--format=%P|%s', 'master')).toBe(
+      `${start} ${a.revision}|Merge "Only"`,
     );
   });
 

@@ -1,5 +1,5 @@
 import { canReadChange, isAllowed } from '../access.ts';
-import { isSubmittable, labelStatuses, userJson } from '../attributes.ts';
+import { labelStatuses, userJson } from '../attributes.ts';
 import { changeEvent, type GerritEvent, refUpdated } from '../events.ts';
 import { type Repo, ZERO } from '../git.ts';
 import type { Account, Change, PatchSet, SubmitType } from '../model.ts';
@@ -18,12 +18,9 @@ function notReady(site: Site, account: Account, change: Change): string | undefi
     return `Insufficient permission to submit change ${change.number}`;
   }
   if (change.wip) return `Change ${change.number} is marked work in progress`;
-  const statuses = labelStatuses(site.state, change);
-  if (isSubmittable(statuses)) return undefined;
-  return statuses
-    .filter(({ status }) => status === 'NEED' || status === 'REJECT')
-    .map(({ label }) => `submit requirement '${label}' is unsatisfied.`)
-    .join(' ');
+  // Gerrit stops at the first one.
+  const missing = labelStatuses(site.state, change).find((s) => s.status === 'NEED' || s.status === 'REJECT');
+  return missing === undefined ? undefined : `submit requirement '${missing.label}' is unsatisfied.`;
 }
 
 /** Open changes whose current patch sets lie between the branch and this one, oldest first, itself last. */
