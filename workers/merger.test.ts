@@ -13,7 +13,7 @@ import {
   merged,
 } from '../test/conformance/ports/merger.ts';
 import { createUpstream, type Upstream } from '../test/conformance/ports/upstream.ts';
-import { repoDir } from './git/names.ts';
+import { repoDir, servedDir } from './git/names.ts';
 import { urlSource } from './git/source.ts';
 import { createMerger, type MergerOptions } from './merger.ts';
 
@@ -24,7 +24,7 @@ function make(dir: string, upstream: Upstream): MergerUnderTest {
     url: () => 'http://127.0.0.1:8001/p/',
   });
   const git = (project: string, ...args: string[]) => {
-    const cwd = repoDir(dir, 'gerrit', project);
+    const cwd = servedDir(repoDir(dir, 'gerrit', project));
     if (!existsSync(cwd)) return undefined;
     try {
       return execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
@@ -58,7 +58,7 @@ describe('createMerger', () => {
     return merger;
   }
   const git = (project: string, ...args: string[]) =>
-    execFileSync('git', args, { cwd: repoDir(data, 'gerrit', project), encoding: 'utf8' }).trim();
+    execFileSync('git', args, { cwd: servedDir(repoDir(data, 'gerrit', project)), encoding: 'utf8' }).trim();
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'stackgate-merger-'));
@@ -78,8 +78,8 @@ describe('createMerger', () => {
     expect(first.url).toBe('http://127.0.0.1:8001/p');
     const other = await merged(merger, [upstream.change('org/p', 2, { a: '3\n' }, { connection: 'other' })]);
     expect(other.url).toBe('http://127.0.0.1:8001/p/~other');
-    expect(merger.locate('org/p')).toBe(repoDir(data, 'gerrit', 'org/p'));
-    expect(merger.locate('~other/org/p.git')).toBe(repoDir(data, 'other', 'org/p'));
+    expect(merger.locate('org/p')).toBe(servedDir(repoDir(data, 'gerrit', 'org/p')));
+    expect(merger.locate('~other/org/p.git')).toBe(servedDir(repoDir(data, 'other', 'org/p')));
     for (const path of ['org', 'org/p/..', '../data', '~nope/org/p', 'org%2Fp', '']) {
       expect(merger.locate(path)).toBeUndefined();
     }
@@ -117,6 +117,9 @@ describe('createMerger', () => {
         writeFileSync(file, '');
       }
     },
+    'a missing served part': (repo) => rmSync(join(repo, 'served'), { recursive: true }),
+    'a half made served part': (repo) => rmSync(join(repo, 'served/HEAD')),
+    'torn published refs': (repo) => writeFileSync(join(repo, 'served/packed-refs'), 'deadbeef refs/he'),
     'a torn packed-refs': (repo) => writeFileSync(join(repo, 'packed-refs'), 'deadbeef refs/he'),
   };
   for (const [what, damage] of Object.entries(damages)) {

@@ -6,7 +6,7 @@ import type { Merger } from '../pipelines/ports.ts';
 import { GitExit, gitFault, isCorruption } from './git/command.ts';
 import { createKeyedLock } from './git/lock.ts';
 import type { MergeIdentity } from './git/merge.ts';
-import { isConnection, isProject, locateRepo, repoDir } from './git/names.ts';
+import { isConnection, isProject, locateRepo, repoDir, servedDir } from './git/names.ts';
 import { openRepo, type Repo } from './git/repo.ts';
 import type { GitSource } from './git/source.ts';
 import { speculate } from './git/speculate.ts';
@@ -117,7 +117,9 @@ export function createMerger(options: MergerOptions): GitMerger {
         return await attempt(action, signal);
       } catch (caught) {
         if (!isCorruption(caught) || !(caught instanceof GitExit)) throw caught;
-        const broken = repos.get(caught.dir);
+        const broken = [...repos.values()].find(
+          ({ dir }) => caught.dir === dir || caught.dir === servedDir(dir),
+        );
         if (broken === undefined) throw caught;
         warn(`the repository ${caught.dir} is broken and is cloned again: ${caught.message}`);
         await broken.heal(signal);

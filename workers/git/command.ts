@@ -65,6 +65,7 @@ export const safeConfig = [
   'submodule.recurse=false',
   'fetch.recurseSubmodules=false',
   'fetch.fsckObjects=false',
+  'fetch.unpackLimit=1',
   'gc.auto=0',
   'maintenance.auto=false',
   'merge.renames=true',

@@ -63,8 +63,13 @@ export function repoDir(root: string, connection: string, project: string): stri
   return join(root, connection, `${project.replaceAll('/', '%2F')}.git`);
 }
 
+/** The part of a project's repository that nodes fetch from. */
+export function servedDir(dir: string): string {
+  return join(dir, 'served');
+}
+
 /**
- * Finds the repository that `/p/<path>` means: `<project>`, looked up in `connections` in their order, or
+ * Finds the (served) repository that `/p/<path>` means: `<project>`, looked up in `connections` in their order, or
  * `~<connection>/<project>`, which looks there first. A trailing `.git` is accepted. Undefined: no such repository.
  */
 export function locateRepo(root: string, connections: readonly string[], path: string): string | undefined {
@@ -74,5 +79,7 @@ export function locateRepo(root: string, connections: readonly string[], path: s
   const first = match?.[1];
   if (first !== undefined && !connections.includes(first)) return undefined;
   const order = first === undefined ? connections : [first, ...connections.filter((name) => name !== first)];
-  return order.map((name) => repoDir(root, name, project)).find((dir) => existsSync(join(dir, 'HEAD')));
+  return order
+    .map((name) => servedDir(repoDir(root, name, project)))
+    .find((dir) => existsSync(join(dir, 'HEAD')));
 }

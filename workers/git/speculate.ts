@@ -142,30 +142,22 @@ function refsAt(entry: MergeEntry, lane: Lane): { state: string; base: string } 
   return { state: zuulRef(lane.branch, id), base: baseRef(lane.branch, id) };
 }
 
-/** Finds what is there already, with one question: published states, their bases, patchsets, branches. */
-async function lookUp(
-  repo: Repo,
-  lanes: readonly Lane[],
-  stack: readonly MergeEntry[],
-  signal: AbortSignal,
-): Promise<Map<string, string>> {
-  const asked = lanes.flatMap((lane) => [
-    `refs/heads/${lane.branch}`,
-    ...[...lane.steps.values()].map((step) => step.entry.refspec),
-    ...stack.slice(lane.first).flatMap((entry) => Object.values(refsAt(entry, lane))),
-  ]);
-  const found = await repo.resolve([...new Set(asked)], signal);
+/** Finds what is published already. */
+async function lookUp(repo: Repo, lanes: readonly Lane[], stack: readonly MergeEntry[], signal: AbortSignal) {
+  const refs = lanes.flatMap((lane) =>
+    stack.slice(lane.first).flatMap((entry) => Object.values(refsAt(entry, lane))),
+  );
+  const found = await repo.published(refs, signal);
   for (const lane of lanes) {
     for (const [index, entry] of stack.entries()) {
       if (index < lane.first) continue;
-      const refs = refsAt(entry, lane);
-      const state = found.get(refs.state);
-      if (state === undefined) continue;
-      lane.published.set(index, state);
-      lane.base ??= found.get(refs.base);
+      const { state, base } = refsAt(entry, lane);
+      const commit = found.get(state);
+      if (commit === undefined) continue;
+      lane.published.set(index, commit);
+      lane.base ??= found.get(base);
     }
   }
-  return found;
 }
 
 /** Entries whose state is not published: those that must be merged. */
@@ -185,11 +177,13 @@ async function bring(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   await repo.ensure(signal);
-  let local = await lookUp(repo, lanes, stack, signal);
+  const names = [
+    ...lanes.map((lane) => `refs/heads/${lane.branch}`),
+    ...lanes.flatMap((lane) => [...lane.steps.values()].map(({ entry }) => entry.revision)),
+  ];
+  let [local] = await Promise.all([repo.resolve(names, signal), lookUp(repo, lanes, stack, signal)]);
   const entries = lanes.flatMap(open);
-  const heads = lanes.filter((lane) => lane.base === undefined).map((lane) => `refs/heads/${lane.branch}`);
-  const refs = [...new Set(entries.map((entry) => entry.refspec))];
-  const absent = entries.filter((entry) => local.get(entry.refspec) !== entry.revision);
+  const absent = entries.filter((entry) => !local.has(entry.revision));
   if (absent.length > 0 || lanes.some((lane) => lane.base === undefined && open(lane).length > 0)) {
     const outcome = await repo.fetch([...new Set(absent.map((entry) => entry.refspec))], signal);
     if (outcome.kind === 'absent') {
@@ -197,13 +191,13 @@ async function bring(
       const who = entry === undefined ? '' : `${nameOf(entry)}: `;
       return `${who}Gerrit has no ${outcome.ref} in ${repo.project}.`;
     }
-    local = await repo.resolve([...heads, ...refs], signal);
-  }
-  for (const entry of entries) {
-    const is = local.get(entry.refspec);
-    if (is !== entry.revision) {
-      return `${nameOf(entry)}: ${entry.refspec} of ${repo.project} is ${is ?? 'no commit'}, expected ${entry.revision}.`;
+    for (const entry of absent) {
+      const is = outcome.commits.get(entry.refspec);
+      if (is !== entry.revision) {
+        return `${nameOf(entry)}: ${entry.refspec} of ${repo.project} is ${is ?? 'no commit'}, expected ${entry.revision}.`;
+      }
     }
+    local = await repo.resolve(names, signal);
   }
   for (const lane of lanes) {
     lane.base ??= local.get(`refs/heads/${lane.branch}`);
