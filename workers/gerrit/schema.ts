@@ -11,7 +11,7 @@ const MAX_TEXT = 65_536;
 /** NUL cannot be stored by PostgreSQL and half a surrogate pair by nobody; both become U+FFFD. */
 export function clean(text: string, most: number = MAX_TEXT): string {
   const short = text.length > most ? text.slice(0, most) : text;
-  return short.replace(/\0|\p{Surrogate}/gu, '\ufffd');
+  return /[\0\ud800-\udfff]/.test(short) ? short.replace(/\0|\p{Surrogate}/gu, '\ufffd') : short;
 }
 
 const text = z
@@ -26,15 +26,20 @@ const longText = z
   .optional()
   .catch(undefined);
 const id = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\d{1,15}$/)])
-  .transform((value) => String(value))
-  .optional()
-  .catch(undefined);
+  .unknown()
+  .transform((value) => {
+    if (typeof value === 'number')
+      return Number.isSafeInteger(value) && value >= 0 ? String(value) : undefined;
+    return typeof value === 'string' && /^\d{1,15}$/.test(value) ? value : undefined;
+  })
+  .optional();
 const integer = z
-  .union([z.number(), z.string().regex(/^ ?[+-]?\d{1,9}$/)])
-  .transform((value) => Math.trunc(Number(value)))
-  .optional()
-  .catch(undefined);
+  .unknown()
+  .transform((value) => {
+    if (typeof value === 'number') return Number.isFinite(value) ? Math.trunc(value) : undefined;
+    return typeof value === 'string' && /^ ?[+-]?\d{1,9}$/.test(value) ? Number(value) : undefined;
+  })
+  .optional();
 const flag = z.boolean().optional().catch(undefined);
 const sha = z
   .string()
@@ -136,13 +141,14 @@ export const ACTORS = [
 
 const Comments = z.object({ '/PATCHSET_LEVEL': list(z.object({ message: z.string() })) });
 
+/** Events carry whole changes and patchsets; a fact needs only which. */
 export const WireEvent = z.object({
   type: z.string().regex(/^[A-Za-z0-9][\w.:-]{0,99}$/),
   project: text,
   projectName: text,
   refName: text,
-  change: WireChange.optional().catch(undefined),
-  patchSet: WirePatchSet.optional().catch(undefined),
+  change: z.object({ project: text, branch: text, number: id }).optional().catch(undefined),
+  patchSet: z.object({ number: id, revision: sha }).optional().catch(undefined),
   uploader: account,
   author: account,
   abandoner: account,
@@ -154,7 +160,7 @@ export const WireEvent = z.object({
   editor: account,
   adder: account,
   reviewer: account,
-  approvals: list(WireApproval),
+  approvals: list(z.object({ type: text, description: text, value: integer, oldValue: integer })),
   comment: text,
   patchSetComments: Comments.optional().catch(undefined),
   newRev: sha,
