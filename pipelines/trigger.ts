@@ -74,9 +74,20 @@ function commentReason(
  * and words defeats most of the patterns in use, and patchset-level comments are not seen at all. We also try what
  * the person wrote, alone and under a plain header, so that whatever triggered Zuul triggers us too.
  */
-function commentTexts(event: GerritEvent, quirks: readonly string[]): string[] {
+function commentTexts(event: GerritEvent, quirks: readonly string[]): readonly string[] {
+  if (has(quirks, 'raw-comments')) return event.comment === undefined ? [] : [event.comment];
+  const known = textsOf.get(event);
+  if (known !== undefined) return known;
+  const texts = allForms(event);
+  textsOf.set(event, texts);
+  return texts;
+}
+
+/** Every trigger of a layout asks for the forms of the same event. */
+const textsOf = new WeakMap<GerritEvent, readonly string[]>();
+
+function allForms(event: GerritEvent): string[] {
   const raw = event.comment === undefined ? [] : [event.comment];
-  if (has(quirks, 'raw-comments')) return raw;
   const person = personsText(event);
   if (person === '') return raw;
   const header = event.patchset === undefined ? [] : [`Patch Set ${event.patchset}:\n\n${person}`];

@@ -93,25 +93,21 @@ function alternativeWork(items: readonly Node[]): Work | undefined {
     works.push(each);
   }
   const steps = works.map((each) => each.steps).reduce(plus);
-  const ways = works.map((each) => each.ways);
-  if (!exclusive(items)) return { ways: ways.reduce(plus), steps };
-  const most = {
-    count: Math.max(...ways.map((w) => w.count)),
-    degree: Math.max(...ways.map((w) => w.degree)),
-  };
-  return { ways: most, steps };
+  return { ways: alternativeWays(items.map(first), works), steps };
 }
 
-/** No two alternatives can begin with the same character, and each eats at least one. */
-function exclusive(items: readonly Node[]): boolean {
-  const firsts = items.map(first);
-  if (firsts.some((each) => each === undefined)) return false;
-  let before: CharSet = [];
-  for (const each of firsts) {
-    if (each === undefined || !disjoint(before, each)) return false;
-    before = union([before, each]);
+/** Only alternatives that can begin with the same character can match at the same place. */
+function alternativeWays(firsts: readonly (CharSet | undefined)[], works: readonly Work[]): Bound {
+  let most: Bound = ONE;
+  for (const mine of firsts) {
+    const rivals = works.filter((_, j) => {
+      const other = firsts[j];
+      return mine === undefined || other === undefined || !disjoint(mine, other);
+    });
+    const ways = rivals.map((each) => each.ways).reduce(plus);
+    most = { count: Math.max(most.count, ways.count), degree: Math.max(most.degree, ways.degree) };
   }
-  return true;
+  return most;
 }
 
 /** The characters a match can begin with; undefined where it may match nothing. */
