@@ -159,7 +159,9 @@ export function openRepo(path: string): Repo {
       (await repo.git(['merge-base', '--is-ancestor', ancestor, of])).code === 0,
     merge: async (ours, theirs) => {
       const merged = await repo.git(['merge-tree', '--write-tree', '--no-messages', ours, theirs]);
-      return merged.code === 0 ? merged.stdout.toString().trim() : undefined;
+      if (merged.code === 0) return merged.stdout.toString().trim();
+      if (merged.code === 1) return undefined;
+      throw new Error(`git merge-tree (needs git 2.38 or newer): ${merged.stderr.trim()}`);
     },
     replay: async (commit, onto) => {
       // merge-tree finds its base in history, so give both sides a history whose only common commit is the base wanted.

@@ -1,4 +1,4 @@
-import { CommandFailure, die, parseArguments } from '../argv.ts';
+import { type Arguments, CommandFailure, die, parseArguments } from '../argv.ts';
 import type { Change, PatchSet } from '../model.ts';
 import { current } from '../model.ts';
 import { abandonChange, restoreChange } from '../ops/edit.ts';
@@ -120,15 +120,17 @@ function parseJson(text: string): unknown {
   }
 }
 
-export const review: Run = async (context, args) => {
-  const { site, account, channel } = context;
+/** One option per label, such as `--code-review`. */
+function labelOptions(site: Site) {
   const labels = [...site.state.projects.values()].flatMap((p) => p.labels.map((l) => l.name));
-  const labelOptions = [...new Set(labels)].map((name) => ({
-    label: name,
-    names: [`--${name.toLowerCase()}`] as const,
+  return [...new Set(labels)].map((label) => ({
+    label,
+    names: [`--${label.toLowerCase()}`] as const,
     operand: true,
   }));
-  const given = parseArguments(args, [...OPTIONS, ...labelOptions]);
+}
+
+function checkOptions(site: Site, given: Arguments): void {
   for (const [one, other, what] of EXCLUSIVE) {
     if (given.has(`--${one}`) && given.has(`--${other}`)) {
       throw die(`${one} and ${other}${what === '' ? '' : ` ${what}`} are mutually exclusive`);
@@ -144,11 +146,12 @@ export const review: Run = async (context, args) => {
     throw die(`"${notify}" is not a valid value for "--notify (-n)"`);
   }
   if (given.has('--move')) throw die('this simulator does not move changes');
-  const targets = given.rest.map((token) => findTarget(site, token, project, given.value('--branch')));
-  const json = given.has('--json') ? await readJson(context) : undefined;
+}
 
+/** The review that the options describe. */
+function inputOf(given: Arguments, labels: ReturnType<typeof labelOptions>): ReviewInput {
   const votes: Record<string, number> = {};
-  for (const { label, names } of labelOptions) {
+  for (const { label, names } of labels) {
     const value = given.value(names[0]);
     if (value !== undefined) votes[label] = parseVote(names[0], value);
   }
@@ -156,31 +159,52 @@ export const review: Run = async (context, args) => {
     const [name, value] = parseLabel(token);
     votes[name] = value;
   }
-  const message = given.value('--message');
+  // With --abandon and --restore the message is theirs.
   const moves = given.has('--abandon') || given.has('--restore');
-  const input: ReviewInput = json ?? {
-    message: moves ? null : message,
+  return {
+    message: moves ? null : given.value('--message'),
     tag: given.value('--tag'),
     labels: votes,
   };
+}
+
+/** Everything asked for on one patch set, in Gerrit's order. */
+async function applyTo(
+  { site, account }: Context,
+  given: Arguments,
+  input: ReviewInput,
+  { change, patchset }: Target,
+): Promise<void> {
+  const { number } = change;
+  const message = given.value('--message');
+  await site.exclusive(async () => {
+    if (given.has('--restore')) restoreChange(site, account, number, message);
+    postReview(site, account, number, patchset.number, input);
+    if (given.has('--abandon')) abandonChange(site, account, number, message);
+  });
+  if (given.has('--rebase')) await rebaseChange(site, account, number);
+  if (!given.has('--submit')) return;
+  if (patchset.number !== current(change).number) {
+    throw new Refusal(409, `revision ${patchset.revision} is not current revision`);
+  }
+  await submitChange(site, account, number);
+}
+
+export const review: Run = async (context, args) => {
+  const { site, channel } = context;
+  const labels = labelOptions(site);
+  const given = parseArguments(args, [...OPTIONS, ...labels]);
+  checkOptions(site, given);
+  const targets = given.rest.map((token) =>
+    findTarget(site, token, given.value('--project'), given.value('--branch')),
+  );
+  const json = given.has('--json') ? await readJson(context) : undefined;
+  const input = json ?? inputOf(given, labels);
 
   let failed = false;
-  for (const { change, patchset } of targets) {
+  for (const target of targets) {
     try {
-      await posted(context, async () => {
-        if (given.has('--restore'))
-          await serial(site, () => restoreChange(site, account, change.number, message));
-        await serial(site, () => postReview(site, account, change.number, patchset.number, input));
-        if (given.has('--abandon'))
-          await serial(site, () => abandonChange(site, account, change.number, message));
-        if (given.has('--rebase')) await rebaseChange(site, account, change.number);
-        if (given.has('--submit')) {
-          if (patchset.number !== current(change).number) {
-            throw new Refusal(409, `revision ${patchset.revision} is not current revision`);
-          }
-          await submitChange(site, account, change.number);
-        }
-      });
+      await posted(context, async () => applyTo(context, given, input, target));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       failed = true;
@@ -191,9 +215,3 @@ export const review: Run = async (context, args) => {
   if (failed) throw die('one or more reviews failed; review output above');
   return 0;
 };
-
-async function serial(site: Site, work: () => void): Promise<void> {
-  return site.exclusive(async () => {
-    work();
-  });
-}
