@@ -92,7 +92,7 @@ function setUp(name: string): string {
 
 const privileges =
   'Run Stackgate as root, or give its systemd unit AmbientCapabilities=CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN ' +
-  'CAP_FOWNER CAP_DAC_OVERRIDE (and KillMode=process, so that builds outlive a restart).';
+  'CAP_FOWNER CAP_DAC_OVERRIDE CAP_SYS_PTRACE (and KillMode=process, so that builds outlive a restart).';
 
 function refusal(message: string, hint: string): Fault {
   return new Fault('job-user', message, { hint });
@@ -109,8 +109,11 @@ async function lookUp(name: string): Promise<JobUser> {
   return { name, uid, gid };
 }
 
-/** KILL, CHOWN, DAC_OVERRIDE, FOWNER, SETGID and SETUID, by their numbers in capability.h. */
-const needed = [5, 0, 1, 3, 6, 7];
+/**
+ * CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID and SYS_PTRACE, by their numbers in capability.h. The last one is to
+ * read the environment of other users' processes, where the cookie is that tells leftovers.
+ */
+const needed = [0, 1, 3, 5, 6, 7, 19];
 
 async function mayDrop(): Promise<boolean> {
   const status = await readFile('/proc/self/status', 'utf8');

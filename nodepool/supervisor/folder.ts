@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fault } from '../../pipelines/fault.ts';
+import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { ShellBuild, ShellExit } from '../../pipelines/ports.ts';
 import { supervisorScript } from './script.ts';
 
@@ -241,9 +241,13 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** What passes by itself, and says nothing about the node. */
+const passing = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'EINTR', 'EBUSY'];
+
+/** An error of the node's file system as a Fault; what is no such error is a bug of ours. */
 export function asNodeFault(error: unknown, what: string): Fault {
-  if (error instanceof Fault) return error;
   const code = errnoOf(error);
+  if (error instanceof Fault || code === undefined) return asFault(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new Fault('disk-full', `${what}: no space left on the device`, {
       retry: true,
@@ -251,7 +255,7 @@ export function asNodeFault(error: unknown, what: string): Fault {
       cause: error,
     });
   }
-  return new Fault('node-lost', `${what}: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error,
-  });
+  const message = `${what}: ${error instanceof Error ? error.message : code}`;
+  if (passing.includes(code)) return new Fault('bug', message, { retry: true, cause: error });
+  return new Fault('node-lost', message, { cause: error });
 }

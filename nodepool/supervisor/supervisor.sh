@@ -99,7 +99,7 @@ survivors() {
     [[ $sessions == *" ${4-} "* ]] || continue
     pid=${path//[!0-9]/}
     pids+=("$pid")
-    found+="$4 "
+    [[ $found == *" $4 "* ]] || found+="$4 "
   done
   # A session without a process is forgotten: its number may be given to strangers.
   sessions=$found
@@ -110,14 +110,14 @@ survivors() {
 
 signal_all() {
   local session
-  survivors
-  [[ $child ]] && kill "-$1" "$child" 2>/dev/null
-  for session in $sessions; do kill "-$1" -- "-$session" 2>/dev/null; done
-  ((${#pids[@]})) && kill "-$1" "${pids[@]}" 2>/dev/null
   if [[ $1 == KILL && $exclusive == 1 && $uid ]]; then
     # One system call for all of them: no fork bomb outruns it.
     setpriv --reuid "$uid" --regid "$gid" --clear-groups /bin/bash -c 'kill -KILL -1' 2>/dev/null 9>&-
   fi
+  survivors
+  [[ $child ]] && kill "-$1" "$child" 2>/dev/null
+  for session in $sessions; do kill "-$1" -- "-$session" 2>/dev/null; done
+  ((${#pids[@]})) && kill "-$1" "${pids[@]}" 2>/dev/null
 }
 
 # SIGKILL until nothing is left, 10 s at most.
@@ -146,12 +146,11 @@ clear_leftovers() {
   if ((${#pids[@]} == 0)); then
     [[ $exclusive == 1 ]] && signal_all KILL
     return
-  else
-    signal_all TERM
-    uptime
-    until=$((up + (grace < 2000 ? grace : 2000)))
-    while ((up < until && ${#pids[@]} > 0)); do turn; survivors; uptime; done
   fi
+  signal_all TERM
+  uptime
+  until=$((up + (grace < 2000 ? grace : 2000)))
+  while ((up < until && ${#pids[@]} > 0)); do turn; survivors; uptime; done
   kill_all turn
 }
 
