@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
@@ -19,6 +28,8 @@ import { lockDirectory } from './lock.ts';
  * - `synchronous_commit` is off for the session and on inside `transaction`: wake-ups in the queue cost no fsync, and they
  *   may be lost, because the outbox says them again. A later durable commit carries all earlier ones with it.
  * - No background process runs: no checkpointer, no autovacuum. `maintain` does their work, when there was any.
+ * - A WAL that cannot grow is a PANIC, and PGlite's PANIC never returns: the whole process hangs. So statements are refused
+ *   (Fault `disk-full`, nothing lost, works again when there is room) while less than a few WAL segments are free.
  * - initdb's module needs 500 MB for a moment: a new cluster is made by a process that ends, and then moved into place.
  */
 
@@ -35,6 +46,8 @@ export interface Session {
   exec(text: string): Promise<void>;
 }
 
+/** Bytes that must be free: four WAL segments. */
+const ROOM = 64 * 1024 * 1024;
 const MAINTAIN_EVERY = 60_000;
 /** Writes that make maintenance worth it before `MAINTAIN_LATEST` has passed. */
 const MAINTAIN_WRITES = 2_000;
@@ -49,6 +62,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(directory);
   try {
+    checkRoom(directory);
     const cluster = join(directory, 'pg');
     if (!existsSync(cluster)) await makeCluster(cluster);
     const db = await PGlite.create({ fs: new DurableFiles(cluster), startParams: parameters });
@@ -57,6 +71,15 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     unlock();
     throw databaseFault(caught);
   }
+}
+
+function checkRoom(directory: string): void {
+  const { bavail, bsize } = statfsSync(directory);
+  if (bavail * bsize > ROOM) return;
+  throw new Fault('disk-full', `less than ${ROOM / 2 ** 20} MB are free where ${directory} lies`, {
+    retry: true,
+    hint: 'Free space there, or lower the retention; everything acknowledged so far is safe.',
+  });
 }
 
 function startParameters(onDisk: boolean): string[] {
@@ -121,6 +144,7 @@ export class PgliteDatabase implements Database {
   readonly #session = new Mutex();
   readonly #holds = new Map<string, Mutex>();
   readonly #unlock: () => void;
+  readonly #directory: string | undefined;
   readonly #maintenance: NodeJS.Timeout;
   #writes = 0;
   #maintained = Date.now();
@@ -129,6 +153,7 @@ export class PgliteDatabase implements Database {
   constructor(db: PGlite, unlock: () => void, options: PgliteOptions) {
     this.#db = db;
     this.#unlock = unlock;
+    this.#directory = options.directory;
     this.#maintenance = setInterval(() => {
       const due = this.#writes > MAINTAIN_WRITES || Date.now() - this.#maintained > MAINTAIN_LATEST;
       if (due && this.#writes > 0) this.maintain().catch((error: unknown) => options.onError?.(error));
@@ -218,19 +243,21 @@ export class PgliteDatabase implements Database {
   #statements(): Session {
     return {
       run: async <T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> => {
-        const result = await this.#ask(() =>
+        const result = await this.#ask(text, () =>
           this.#db.query<T>(text, params === undefined ? [] : [...params]),
         );
         return result.rows;
       },
       exec: async (text) => {
-        await this.#ask(() => this.#db.exec(text));
+        await this.#ask(text, () => this.#db.exec(text));
       },
     };
   }
 
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
+  async #ask<T>(text: string, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new Fault('stopped', 'the database is closed');
+    // The end of a transaction must always get through.
+    if (this.#directory !== undefined && !/^(COMMIT|ROLLBACK)/.test(text)) checkRoom(this.#directory);
     this.#writes += 1;
     try {
       return await work();
