@@ -38,6 +38,8 @@ export interface PlaceBook extends Places {
   part(node: object, name: string): PartSpot | undefined;
   /** `copy` was made of `source` and shares its places. */
   readonly link: (copy: object, source: object) => void;
+  /** `copy` was put together from mappings; of a key that several have the last one counts, as does its own place. */
+  merge(copy: object, sources: readonly object[]): void;
 }
 
 export function createPlaces(): PlaceBook {
@@ -68,6 +70,13 @@ export function createPlaces(): PlaceBook {
     link(copy, source) {
       const spot = spots.get(source);
       if (spot !== undefined) spots.set(copy, spot);
+    },
+    merge(copy, sources) {
+      const known = sources.flatMap((source) => spots.get(source) ?? []);
+      const last = known.at(-1);
+      if (last === undefined) return;
+      const keys = new Map(known.flatMap((spot) => [...(spot.keys ?? [])]));
+      spots.set(copy, { text: last.text, at: last.at, keys });
     },
   };
 }

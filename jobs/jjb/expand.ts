@@ -6,7 +6,7 @@ import {
   entities,
   type Step,
   unique,
-  withDefaults,
+  withOwnDefaults,
 } from './expansion.ts';
 import type { Corpus, JjbSettings } from './load.ts';
 import { type Dict, isDict, isList, pythonText } from './python.ts';
@@ -25,10 +25,10 @@ import { expandTemplate } from './template.ts';
  */
 
 export function expandJobs(corpus: Corpus, settings: JjbSettings): readonly ExpandedJob[] {
-  const expansion: Expansion = { corpus, settings, plain: new WeakMap(), jobs: [] };
+  const expansion: Expansion = { corpus, settings, plain: new WeakMap(), jobs: [], bodies: new Map() };
   for (const [id, job] of entities(expansion, 'job')) {
     const at = corpus.places.of(job, 'name');
-    const data = withDefaults(job, {}, expansion, []);
+    const data = withOwnDefaults(job, expansion, [{ what: `job ${id}`, at }]);
     if (data !== undefined) addJob(data, { at, via: [{ what: `job ${id}`, at }] }, expansion);
   }
   for (const [name, project] of entities(expansion, 'project')) expandProject(name, project, expansion);

@@ -27,6 +27,8 @@ export interface Expansion {
   readonly settings: JjbSettings;
   readonly plain: WeakMap<object, boolean>;
   readonly jobs: ExpandedJob[];
+  /** Templates with their defaults, which are the same for every project. */
+  readonly bodies: Map<Dict, Dict | undefined>;
 }
 
 export function entities(expansion: Expansion, kind: string): ReadonlyMap<string, Dict> {
@@ -72,9 +74,20 @@ export function addJob(data: Dict, origin: Pick<ExpandedJob, 'at' | 'via'>, expa
   const fallback = settings.keepDescriptions === true ? null : '';
   const description = Object.hasOwn(data, 'description') ? data['description'] : fallback;
   if (typeof description === 'string') job['description'] = description + MANAGED;
-  else if (description !== null) descriptionMistake(data, origin, corpus);
+  else if (description !== null) return descriptionMistake(data, origin, corpus);
   corpus.places.link(job, data);
   jobs.push({ name, data: job, ...origin });
+}
+
+/** A definition with its defaults, places included. */
+export function withOwnDefaults(data: Dict, expansion: Expansion, via: readonly Step[]): Dict | undefined {
+  const { bodies, corpus } = expansion;
+  if (bodies.has(data)) return bodies.get(data);
+  const body = withDefaults(data, {}, expansion, via);
+  bodies.set(data, body);
+  const defaults = entities(expansion, 'defaults').get(pythonText(data['defaults'] ?? 'global'));
+  if (body !== undefined) corpus.places.merge(body, defaults === undefined ? [data] : [defaults, data]);
+  return body;
 }
 
 function descriptionMistake(data: Dict, origin: Pick<ExpandedJob, 'at' | 'via'>, corpus: Corpus): void {

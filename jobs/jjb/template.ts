@@ -1,5 +1,13 @@
 import type { Place } from '../problem.ts';
-import { addJob, type Expansion, MOST_JOBS, mistakeProblem, type Step, withDefaults } from './expansion.ts';
+import {
+  addJob,
+  type Expansion,
+  MOST_JOBS,
+  mistakeProblem,
+  type Step,
+  withDefaults,
+  withOwnDefaults,
+} from './expansion.ts';
 import { type FormatContext, FormatMistake, formatTree } from './format.ts';
 import type { Corpus } from './load.ts';
 import { type Dict, isDict, isList, pythonEqual, pythonText } from './python.ts';
@@ -15,7 +23,7 @@ export function expandTemplate(
   expansion: Expansion,
 ): void {
   const { places, problems } = expansion.corpus;
-  const body = withDefaults(template, {}, expansion, via);
+  const body = withOwnDefaults(template, expansion, via);
   if (body === undefined) return;
   const templateName = pythonText(body['name']);
   const at = places.of(template, 'name');
@@ -131,7 +139,6 @@ function realize(work: Realization, raw: Dict, expansion: Expansion): void {
   const second = context(known, settings.allowEmptyVariables === true);
   const data = attempt(second, () => formatTree(body, second), [template], body, chain, corpus);
   if (!isDict(data)) return;
-  if (!corpus.places.of(data)) corpus.places.link(data, template);
   addJob(data, { at, via: chain }, expansion);
 }
 

@@ -53,9 +53,13 @@ class Frame implements Scope {
 
 function render(nodes: readonly Node[], scope: Frame, out: Output): void {
   for (const node of nodes) {
-    if (++out.steps > MOST_STEPS) throw mistake('the template does not come to an end.');
+    step(out);
     node(scope, out);
   }
+}
+
+function step(out: Output): void {
+  if (++out.steps > MOST_STEPS) throw mistake('the template does not come to an end.');
 }
 
 function write(out: Output, text: string): void {
@@ -200,6 +204,7 @@ function loop(reader: ExpressionReader, parser: Parser): Node {
     const items = iterate(present(list(scope)));
     if (items.length === 0) render(otherwise?.nodes ?? [], scope, out);
     for (const [index, item] of items.entries()) {
+      step(out);
       const first = index === 0;
       const last = index === items.length - 1;
       const info = { index: index + 1, index0: index, first, last, length: items.length };
