@@ -44,6 +44,8 @@ export interface Ring {
   readonly reports: ActionOf<'report'>[];
   readonly mails: ActionOf<'mail'>[];
   readonly merged: string[];
+  /** What was built for each ref: the stack, and how many changes had merged then. */
+  readonly trials: Map<string, { readonly stack: readonly string[]; readonly merged: number }>;
   /** Leases that were granted and not given back. */
   readonly leases: Set<string>;
   /** Answers looks at changes. */
@@ -69,6 +71,7 @@ export function openRing(config: SiteConfig, now = 1_500_000_000_000): Ring {
     reports: [],
     mails: [],
     merged: [],
+    trials: new Map(),
     leases: new Set(),
     fetch: (action) => answerFetch(ring.gerrit, action, ring.now),
     heard: () => undefined,
@@ -113,7 +116,9 @@ function act(ring: Ring, action: Action): void {
         outcome: ring.fetch(action),
       });
       return;
-    case 'merge':
+    case 'merge': {
+      const stack = action.stack.map(({ number, patchset }) => `${number},${patchset}`);
+      ring.trials.set(action.stack.at(-1)?.ref ?? '', { stack, merged: ring.merged.length });
       deliver(ring, {
         kind: 'MergeFinished',
         at,
@@ -121,6 +126,7 @@ function act(ring: Ring, action: Action): void {
         outcome: answerMerge(ring.gerrit, action.stack),
       });
       return;
+    }
     case 'acquire': {
       const lease = `lease-${action.id}`;
       ring.leases.add(lease);
@@ -162,9 +168,9 @@ function say(ring: Ring, action: ActionOf<'report'>): { kind: 'posted'; merged?:
     }
   }
   const merged = action.submit && submit(ring.gerrit, action.number, action.patchset);
+  if (merged) ring.merged.push(`${action.number},${action.patchset}`);
   ring.heard(action, merged);
   if (!action.submit) return { kind: 'posted' };
-  if (merged) ring.merged.push(`${action.number},${action.patchset}`);
   return { kind: 'posted', merged };
 }
 
