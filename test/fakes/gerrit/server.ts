@@ -52,6 +52,7 @@ export async function startGerrit(options: GerritOptions = {}): Promise<Gerrit> 
     door = await open(options.port ?? 0);
   } catch (error) {
     site[Symbol.dispose]();
+    if (temporary) rmSync(dir, { recursive: true, force: true });
     throw error;
   }
   const { port } = door;
