@@ -17,7 +17,10 @@ export interface GitBridge extends AsyncDisposable {
 }
 
 /** Opens an exec channel for `git-upload-pack '<project>'`. */
-export type OpenChannel = (command: string, env: Readonly<Record<string, string>>) => Promise<Duplex>;
+export type OpenChannel = (
+  command: string,
+  env: Readonly<Record<string, string>>,
+) => Promise<Duplex & { complaint?(): string }>;
 
 const SERVICES = new Set(['git-upload-pack', 'git-receive-pack']);
 /** git's own limit for one pkt-line is 65,520 bytes; a request is far shorter. */
@@ -71,11 +74,21 @@ async function serve(
   const project = checkedProject(path.slice(slash + 1));
   const env: Record<string, string> = request.version === undefined ? {} : { GIT_PROTOCOL: request.version };
   const channel = await open(`${service} '${project}'`, env);
+  let answered = false;
+  channel.once('data', () => {
+    answered = true;
+  });
   channel.on('error', () => socket.destroy());
-  channel.on('close', () => socket.end());
+  // Gerrit says on stderr why it refuses (no such project, no permission); `git://` has only the answer itself for that.
+  const end = () => {
+    if (answered) socket.end();
+    else refuse(socket, channel.complaint?.().trim() || 'the server closed the connection without an answer');
+  };
+  if (channel.closed) end();
+  else channel.on('close', end);
   socket.on('close', () => channel.destroy());
   socket.pipe(channel);
-  channel.pipe(socket);
+  channel.pipe(socket, { end: false });
 }
 
 /** The first pkt-line: `git-upload-pack /path\0host=...\0\0version=2\0`. What follows stays in the socket. */

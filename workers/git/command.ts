@@ -32,7 +32,7 @@ export class GitExit extends Error {
   readonly stderr: string;
 
   constructor(dir: string, args: readonly string[], code: number, stdout: string, stderr: string) {
-    super(`git ${args[0] ?? ''} ended with ${code}: ${lastLines(stderr || stdout)}`);
+    super(`git ${args[0] ?? ''} ended with ${code}: ${complaint(stderr || stdout)}`);
     this.dir = dir;
     this.code = code;
     this.stdout = stdout;
@@ -146,15 +146,14 @@ function text(caught: unknown): string {
   return caught instanceof Error ? caught.message : String(caught);
 }
 
-/** The end of what git said, on one line, without control characters and URLs (they may hold a secret): fit for a report. */
-export function lastLines(output: string): string {
+/** What git complained about, on one line, without control characters and URLs (they may hold a secret): fit for a report. */
+export function complaint(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  const end = lines
-    .slice(-3)
-    .join(' | ')
-    .replace(/\b[a-z+]+:\/\/[^\s'"]+/g, '(URL)');
+  const complaints = lines.filter((line) => /^(fatal|error|remote):/.test(line));
+  const end = (complaints.length > 0 ? complaints : lines).slice(-3).join(' | ');
+  const named = end.replace(/\b[a-z+]+:\/\/[^\s'"]+/g, '(URL)');
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is replaced
-  return end.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').slice(0, 400);
+  return named.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').slice(0, 400);
 }
 
 /** True when the repository itself is broken, so that only a new clone helps. */
@@ -173,7 +172,7 @@ export function gitFault(caught: unknown, what: string): Fault {
   }
   const said = caught.stderr;
   const fault = (code: Fault['code'], retry: boolean, hint: string) =>
-    new Fault(code, `${what}: ${lastLines(said || caught.stdout)}`, { retry, hint, cause: caught });
+    new Fault(code, `${what}: ${complaint(said || caught.stdout)}`, { retry, hint, cause: caught });
   if (/No space left on device|Disk quota exceeded/i.test(said)) {
     return fault('disk-full', true, 'Free space in the data directory.');
   }

@@ -14,7 +14,7 @@ export function isProject(name: string): boolean {
 
 /** A connection name of the site's configuration. */
 export function isConnection(name: string): boolean {
-  return /^[A-Za-z0-9_][\w-]{0,63}$/.test(name);
+  return /^[A-Za-z0-9_][\w.-]{0,63}$/.test(name);
 }
 
 export function isRevision(text: string): boolean {
@@ -73,7 +73,7 @@ export function servedDir(dir: string): string {
  * `~<connection>/<project>`, which looks there first. A trailing `.git` is accepted. Undefined: no such repository.
  */
 export function locateRepo(root: string, connections: readonly string[], path: string): string | undefined {
-  const match = /^(?:~([\w-]+)\/)?(.+?)(?:\.git)?$/.exec(path);
+  const match = /^(?:~([\w.-]+)\/)?(.+?)(?:\.git)?$/.exec(path);
   const project = match?.[2];
   if (project === undefined || !isProject(project)) return undefined;
   const first = match?.[1];
