@@ -34,6 +34,8 @@ describe('match and search', () => {
     ['\\101\\x42', 'AB', true, true],
     ['(?:a$|b)\n', 'a\n', true, true],
     ['', '', true, true],
+    ['\\B', '', false, false],
+    ['a(?x) # (', 'a', true, true],
   ])('%j on %j', (pattern, subject, matches, found) => {
     expect([match(pattern, subject), search(pattern, subject)]).toEqual([matches, found]);
   });

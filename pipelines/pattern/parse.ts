@@ -124,7 +124,7 @@ function sequence(reader: Reader, flags: Flags, depth: number): Node {
   const items: Node[] = [];
   let repeatable = false;
   while (!reader.done && reader.peek() !== '|' && reader.peek() !== ')') {
-    if (flags.x && skipVerbose(reader)) continue;
+    if ((flags.x || reader.flags.has('x')) && skipVerbose(reader)) continue;
     const times = repeatCount(reader);
     if (times !== undefined) {
       const body = items.pop();

@@ -198,7 +198,8 @@ function stands(position: Position, text: string, at: number): boolean {
     case 'word':
       return isWord(text, at - 1) !== isWord(text, at);
     default:
-      return isWord(text, at - 1) === isWord(text, at);
+      // Python's \B never holds on the empty text.
+      return text !== '' && isWord(text, at - 1) === isWord(text, at);
   }
 }
 

@@ -29,7 +29,7 @@ const AT = {
   lineStart: '(?<![^\\n])',
   lineEnd: '(?=\\n|$)',
   word: '\\b',
-  notWord: '\\B',
+  notWord: '(?!^$)\\B',
 } as const;
 
 function setToV8(set: CharSet): string {
