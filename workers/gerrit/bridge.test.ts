@@ -78,7 +78,7 @@ describe('the git bridge', () => {
 
   it('refuses project names that could be read as anything else', () => {
     for (const name of ['../etc', 'a//b', "a'b", 'a b', '-x', 'a/.git', 'a/-b', '', '/a', 'a\nb']) {
-      expect(() => checkedProject(name), name).toThrow(/refusing/);
+      expect(() => checkedProject(name)).toThrow(/refusing/);
     }
     for (const name of ['openstack/nova', 'All-Projects', 'x/c++', 'org/demo.js'])
       expect(checkedProject(name)).toBe(name);

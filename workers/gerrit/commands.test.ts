@@ -87,4 +87,21 @@ describe('commands', () => {
     expect(first).toMatch(/^[0-9a-f]{4}[0-9a-f]{40} /);
     channel.destroy();
   });
+
+  it('do not take the connection from under git when one of them is late', async () => {
+    const { commands } = lab.connection({ commandDeadline: 200 });
+    const channel = await commands.channel(`git-upload-pack '${PROJECT}'`, {});
+    let closed = false;
+    channel.once('close', () => {
+      closed = true;
+    });
+    channel.resume();
+    lab.gerrit.faults.slowCommand = { prefix: 'gerrit version', ms: 400 };
+    await expect(version(commands)).rejects.toMatchObject({ code: 'deadline' });
+    lab.gerrit.faults.slowCommand = null;
+    expect(await version(commands)).toMatchObject({ code: 0 });
+    expect({ closed, connections: lab.gerrit.connections() }).toEqual({ closed: false, connections: 2 });
+    channel.end('0000');
+    await lab.until('the retired connection is gone', () => closed && lab.gerrit.connections() === 1);
+  });
 });

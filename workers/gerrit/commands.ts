@@ -28,8 +28,8 @@ export interface ExecOptions {
  */
 export interface Commands extends AsyncDisposable {
   exec(command: string, options: ExecOptions): Promise<CommandResult>;
-  /** A raw channel, for git. */
-  channel(command: string, env: Readonly<Record<string, string>>): Promise<Duplex>;
+  /** A raw channel, for git, and what came on its standard error. */
+  channel(command: string, env: Readonly<Record<string, string>>): Promise<Duplex & { complaint(): string }>;
   /** What Gerrit says to somebody who opens a shell: `Hi NAME, you have successfully connected over SSH.` */
   greeting(signal: AbortSignal): Promise<string>;
 }
@@ -82,10 +82,15 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
       if (caught instanceof Fault && caught.code === 'deadline') used.retired = true;
       throw caught;
     } finally {
-      used.running -= 1;
-      if (used.retired && used.running === 0)
-        void used.opening.then((opened) => opened.destroy()).catch(() => undefined);
+      leave(used);
     }
+  }
+
+  /** The last one turns off the light. */
+  function leave(used: Pooled): void {
+    used.running -= 1;
+    if (used.retired && used.running === 0)
+      void used.opening.then((opened) => opened.destroy()).catch(() => undefined);
   }
 
   async function exec(command: string, options: ExecOptions): Promise<CommandResult> {
@@ -130,7 +135,25 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
 
   return {
     exec,
-    channel: async (command, env) => (await connection().opening).open(command, bare, env),
+    async channel(command, env) {
+      const used = connection();
+      used.running += 1;
+      const attach = (channel: ClientChannel) => {
+        channel.once('close', () => leave(used));
+        // Standard error is read, or the channel would stall; what Gerrit says there is why it refuses.
+        let complaint = '';
+        channel.stderr.on('data', (chunk: Buffer) => {
+          complaint = `${complaint}${chunk.toString()}`.slice(0, 500);
+        });
+        return Object.assign(channel, { complaint: () => complaint });
+      };
+      try {
+        return await (await used.opening).open(command, attach, env);
+      } catch (caught) {
+        leave(used);
+        throw caught;
+      }
+    },
     async greeting(signal) {
       const used = connection();
       const open: Open = async (attach) => (await used.opening).shell(attach);
@@ -206,12 +229,6 @@ async function closeOnceOpen(opening: Promise<Conversation>): Promise<void> {
   } catch {
     // It never opened, or its connection is gone already.
   }
-}
-
-/** For those who read the channel themselves. Standard error is drained, or the channel would stall. */
-function bare(channel: ClientChannel): Duplex {
-  channel.stderr.resume();
-  return channel;
 }
 
 function collect(channel: ClientChannel, name: string, stdin: string): Promise<CommandResult> {

@@ -116,6 +116,13 @@ describe('what is missing', () => {
     expect(missingFrom(inLedger([comment('x', T - 60)]), [comment('x', T)])).toHaveLength(1);
   });
 
+  it('takes equal words of one second for one fact, and allows equal words more delay', () => {
+    const twice = [comment('recheck', T), comment('recheck', T)];
+    expect(missingFrom(inLedger([comment('recheck', T)]), twice)).toEqual([]);
+    expect(missingFrom(inLedger([comment('recheck', T + 200)]), [comment('recheck', T)])).toEqual([]);
+    expect(missingFrom(inLedger([comment('other', T + 200)]), [comment('recheck', T)])).toHaveLength(1);
+  });
+
   it('is exactly what was dropped, for any dropped subset of different comments', () => {
     const texts = fc.uniqueArray(
       fc.tuple(fc.nat(20), fc.constantFrom('ann', 'bob'), fc.nat(50), fc.boolean()),

@@ -135,7 +135,9 @@ export function missingFrom(ledger: readonly LedgerEvent[], proven: readonly Ger
       return twin === undefined;
     });
   }
-  return [...named, ...open].sort((a, b) => (a.createdOn ?? 0) - (b.createdOn ?? 0));
+  // Equal words of one person in one second are one fact; its twin will never have a key of its own.
+  const missing = open.filter((event) => !keys.has(naturalKey(event)));
+  return [...named, ...missing].sort((a, b) => (a.createdOn ?? 0) - (b.createdOn ?? 0));
 }
 
 /** True when a key alone tells such events apart. */
@@ -143,18 +145,31 @@ function isNamed(event: GerritEvent): boolean {
   return event.type === 'patchset-created' || event.type === 'change-merged';
 }
 
+/** Seconds by which an event may come after what it tells. A busy Gerrit takes its time; equal words allow more of it. */
+const SOON = 30;
+const AT_LAST = 300;
+
 /** The same happening, told by the stream (`heard`) and by a query (`read`). */
-export function sameMoment(heard: GerritEvent, read: GerritEvent): boolean {
+export function sameHappening(heard: GerritEvent, read: GerritEvent): boolean {
+  return sameMoment(heard, read) || sameWords(heard, read);
+}
+
+function sameWords(heard: GerritEvent, read: GerritEvent): boolean {
+  return isNear(heard, read, AT_LAST) && (heard.comment ?? '').trim() === (read.comment ?? '').trim();
+}
+
+function sameMoment(heard: GerritEvent, read: GerritEvent): boolean {
+  return isNear(heard, read, SOON);
+}
+
+function isNear(heard: GerritEvent, read: GerritEvent, most: number): boolean {
   if (heard.type !== read.type || heard.number !== read.number) return false;
   if (heard.patchset !== undefined && read.patchset !== undefined && heard.patchset !== read.patchset)
     return false;
   if (!samePerson(heard.account, read.account)) return false;
   const apart = (heard.createdOn ?? Math.round(heard.at / 1000)) - (read.createdOn ?? 0);
-  return heard.createdOn === undefined ? Math.abs(apart) <= 120 : apart >= -2 && apart <= 30;
-}
-
-function sameWords(heard: GerritEvent, read: GerritEvent): boolean {
-  return sameMoment(heard, read) && (heard.comment ?? '').trim() === (read.comment ?? '').trim();
+  // Gerrits before 2.11 do not say when; then our own clock must do.
+  return heard.createdOn === undefined ? Math.abs(apart) <= AT_LAST : apart >= -2 && apart <= most;
 }
 
 function samePerson(a: Account | undefined, b: Account | undefined): boolean {

@@ -66,10 +66,11 @@ async function exploreNeeds(
   while (level.length > 0) {
     const standing = level.filter(({ change }) => change.status !== 'MERGED');
     const parents = standing.flatMap(({ sitsOn }) => sitsOn.flatMap(wantedParent));
-    const ids = standing.flatMap(({ change }) => dependsOnIds(change.message));
+    const ids = [...new Set(standing.flatMap(({ change }) => dependsOnIds(change.message)))];
+    if (parents.length > most || ids.length > most) return false;
     const [under, named] = await Promise.all([
       parents.length === 0 ? [] : ask.changes(uniqueWanted(parents), signal),
-      ids.length === 0 ? [] : ask.openWithIds([...new Set(ids)], signal),
+      ids.length === 0 ? [] : ask.openWithIds(ids, signal),
     ]);
     for (const { change } of level) walk.explored.add(changeKey(change));
     level = add(walk, [...under, ...named.filter(({ change }) => isOpen(change))]);

@@ -4,7 +4,7 @@ import { asFault, backoff, Fault } from '../../pipelines/fault.ts';
 import type { Filed, Ledger, LedgerEvent, Sweep } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
 import { naturalKey } from './event.ts';
-import { missingFrom, provenEvents, sameMoment } from './missed.ts';
+import { missingFrom, provenEvents, sameHappening } from './missed.ts';
 import { anyOf, isProjectName, type Query } from './query.ts';
 import type { WireChange } from './schema.ts';
 import type { GerritSettings } from './settings.ts';
@@ -227,7 +227,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
         const ahead = event.createdOn * 1_000 - event.at;
         skew = Math.abs(ahead) < 60_000 ? 0 : ahead;
       }
-      const twin = reserved.find(({ fact }) => sameMoment(event, fact));
+      const twin = reserved.find(({ fact }) => sameHappening(event, fact));
       if (twin === undefined) return naturalKey(event);
       reserved = reserved.filter((entry) => entry !== twin);
       return twin.key;

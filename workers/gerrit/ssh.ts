@@ -57,7 +57,7 @@ export function createLoginGuard(
     refused(fault) {
       refusals += 1;
       last = fault;
-      until = now() + backoff(refusals, settings.refusedFirst * 2, settings.refusedMost * 2, 0);
+      until = now() + backoff(refusals, settings.refusedFirst, settings.refusedMost, 1);
     },
     welcomed() {
       refusals = 0;
