@@ -70,26 +70,31 @@ export async function prepareFolder(root: string, build: ShellBuild, plan: Folde
   };
   await mkdir(aside, { mode: 0o700 });
   try {
-    await mkdir(join(aside, 'steps'), { mode: 0o700 });
-    await mkdir(join(aside, 'job'), { mode: 0o700 });
-    for (const name of ['workspace', 'home', 'tmp']) {
-      await mkdir(join(aside, 'job', name), { mode: 0o700 });
-      await own(join(aside, 'job', name), 0o755, plan.user);
-    }
-    // Ours, so that the job cannot put a link in the place of its workspace, which we read with our rights.
-    await own(join(aside, 'job'), 0o710);
-    await put('supervisor.sh', supervisorScript, 0o640);
-    for (const [index, step] of build.steps.entries()) {
-      const number = `${index}`.padStart(2, '0');
-      const script = withoutNul(step.script.replaceAll('\r\n', '\n'));
-      await put(join('steps', number), script, 0o640);
-      const argv = [...interpreter(script), join(folder, 'steps', number)];
-      await put(join('steps', `${number}.argv`), argv.map((word) => `${word}\0`).join(''), 0o640);
-    }
-    await own(join(aside, 'steps'), 0o750);
+    await Promise.all(['steps', 'job'].map((name) => mkdir(join(aside, name), { mode: 0o700 })));
     const cookie = randomBytes(16).toString('hex');
-    await put('env', environment(folder, build, plan, cookie), 0o600);
-    await put('spec', await specification(build, plan, cookie), 0o600);
+    const work: Promise<void>[] = [
+      put('supervisor.sh', supervisorScript, 0o640),
+      put('env', environment(folder, build, plan, cookie), 0o600),
+      put('spec', await specification(build, plan, cookie), 0o600),
+    ];
+    for (const name of ['workspace', 'home', 'tmp']) {
+      const path = join(aside, 'job', name);
+      work.push(mkdir(path, { mode: 0o700 }).then(() => own(path, 0o755, plan.user)));
+    }
+    for (const [index, step] of build.steps.entries()) {
+      const name = join('steps', `${index}`.padStart(2, '0'));
+      const script = withoutNul(step.script.replaceAll('\r\n', '\n'));
+      const argv = [...interpreter(script), join(folder, name)];
+      work.push(
+        put(name, script, 0o640),
+        put(`${name}.argv`, argv.map((word) => `${word}\0`).join(''), 0o640),
+      );
+    }
+    // All of them, also when one fails: nothing may still be written when the folder is removed below.
+    const failed = (await Promise.allSettled(work)).find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    // Ours, so that the job cannot put a link in the place of its workspace, which we read with our rights.
+    await Promise.all([own(join(aside, 'job'), 0o710), own(join(aside, 'steps'), 0o750)]);
     await own(aside, 0o710);
     await rename(aside, folder);
   } catch (error) {

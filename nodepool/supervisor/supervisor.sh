@@ -16,7 +16,7 @@
 # the claim: a DIR prepared under another boot is lost, too. That spares an fsync on the way to the first step.
 #
 # Output goes through a fifo that belongs to the job's user (so that `> /dev/stdout` works for it) into a pump, whose file
-# position is our clock: every 50 ms in which it moved, one line `ms bytes` goes to `ticks`. The time of a byte is the time of
+# position is our clock: every 50 ms or so in which it moved, one line `ms bytes` goes to `ticks`. The time of a byte is the time of
 # the first tick beyond it, whoever reads it, whenever.
 #
 # Timeouts are measured by /proc/uptime: the wall clock may jump. Leftovers are found by session and by a cookie in their
@@ -65,7 +65,12 @@ started() {
 
 alive() { started "$1" && [[ $start == "$2" ]]; }
 
-pause() { IFS= read -r -t 0.05 -u 5 _; }
+# 50 ms, and three times that when nothing has been written for five seconds. A poke of `stop` ends it.
+pause() {
+  local nap=0.05
+  ((quiet > 100)) && nap=0.15
+  IFS= read -r -t "$nap" -u 5 _
+}
 
 tick() {
   local pos
@@ -73,7 +78,9 @@ tick() {
   if ((pos != seen)); then
     now
     printf '%s %s\n' "$ms" "$pos" >&6
-    seen=$pos
+    seen=$pos quiet=0
+  else
+    quiet=$((quiet + 1))
   fi
   if [[ $pump ]] && ! alive "$pump" "$pump_start"; then
     # The pump ended although the fifo is open: the output passed its limit (SIGXFSZ) or the disk is full. Drain the rest
@@ -209,7 +216,7 @@ disk_is_full() {
 }
 
 run() {
-  local seen=0 pump='' pump_start='' drain='' drain_start='' full=0 over=0 stopped='' sessions=' ' child='' step=0 code='' signal='' begun until pos
+  local seen=0 quiet=0 pump='' pump_start='' drain='' drain_start='' full=0 over=0 stopped='' sessions=' ' child='' step=0 code='' signal='' begun until pos
   # Whoever started us may have left descriptors open that are none of the job's business. 255 is bash's own, this script.
   local fd
   for fd in /proc/self/fd/*; do
@@ -227,7 +234,7 @@ run() {
 
   # Handlers, not ignored signals: a step would inherit those.
   trap : HUP INT TERM PIPE
-  rm -f pipe control
+  [[ -e pipe || -e control ]] && rm -f pipe control
   mkfifo pipe control || exit 3
   [[ $uid ]] && { chown "$uid:$gid" pipe || exit 3; }
   exec 5<>control 6>ticks 7>output 8<>pipe
