@@ -87,6 +87,41 @@ describe('the door', () => {
     expect((await app.inject('/style.css')).headers['content-type']).toMatch(/text\/css/);
   });
 
+  it('shows builds and events as pages, escaped, with links to what is like them', async () => {
+    const { app, test } = door((made) => {
+      made.live = [
+        liveBuild('f'.repeat(32), {
+          job: evil,
+          project: evil,
+          change: evil,
+          detail: evil,
+          url: 'javascript:1',
+        }),
+      ];
+      made.past = [1, 2, 3].map((n) => pastBuild(n, n, { job: 'a&b' }));
+      made.ledger = [
+        { seq: 1, key: 'k', filedAt: 1, aside: false, note: evil, fact: { kind: 'Tick', at: 1 } },
+      ];
+    });
+    for (const url of [
+      '/builds',
+      `/build/${'f'.repeat(8)}`,
+      '/events',
+      `/builds?job=${encodeURIComponent(evil)}`,
+    ]) {
+      const answer = await app.inject(url);
+      expect([url, answer.statusCode]).toEqual([url, 200]);
+      expect(answer.body).not.toMatch(/<script|javascript:|\u202e/);
+      expect(answer.body).toContain('&#60;script&#62;alert(1)');
+    }
+    const few = await app.inject('/builds?limit=2');
+    expect(few.body).toContain('href="/builds?job=a%26b"');
+    const older = /href="(\/builds\?limit=2[^"]*cursor=[^"]*)"/.exec(few.body)?.[1]?.replaceAll('&#38;', '&');
+    expect((await app.inject(older ?? '')).body).toContain('>0000000</a>');
+    test.live = [];
+    expect((await app.inject('/build/ffffffff')).statusCode).toBe(404);
+  });
+
   it('sends headers that keep browsers out of trouble, everywhere', async () => {
     const { app } = door();
     for (const url of ['/', '/status.json', '/nowhere', '/logs/', '/api/v1/builds', '/metrics']) {

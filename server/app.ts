@@ -8,6 +8,7 @@ import { addBuilds } from './routes/builds.ts';
 import { addConsole } from './routes/console.ts';
 import { addHealth } from './routes/health.ts';
 import { addLogs } from './routes/logs.ts';
+import { addPages } from './routes/pages.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
 
@@ -57,6 +58,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addConsole(routes, ports);
     addRequests(routes, ports);
     addLogs(routes, ports);
+    addPages(routes, ports);
     routes.get('/api/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
       reply.header('access-control-allow-origin', '*').send(app.swagger()),
     );

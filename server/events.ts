@@ -1,5 +1,22 @@
 import type { LedgerEntry } from '../pipelines/ports.ts';
-import type { EventView } from './contract.ts';
+import type { EventPage, EventQuery, EventView } from './contract.ts';
+import type { ServerPorts } from './ports.ts';
+
+/** One page of the ledger, newest first. */
+export async function listEvents(ports: Pick<ServerPorts, 'history'>, query: EventQuery): Promise<EventPage> {
+  const { cursor, limit, since, kind, type } = query;
+  const entries = await ports.history.ledger({
+    limit: limit + 1,
+    ...(since === undefined ? {} : { since }),
+    ...(kind === undefined ? {} : { kind }),
+    ...(type === undefined ? {} : { type }),
+    ...(cursor === undefined ? {} : { before: Number(cursor) }),
+  });
+  const shown = entries.slice(0, limit);
+  const last = shown.at(-1);
+  const next = entries.length > limit && last !== undefined ? String(last.seq) : null;
+  return { events: shown.map(eventView), next };
+}
 
 /** A line of the ledger as people read it. */
 export function eventView({ seq, filedAt, fact, note, aside }: LedgerEntry): EventView {

@@ -18,13 +18,18 @@ ${heads.map(({ queue, window, head }) => queueBody(queue, window, head, now))}
 `;
   });
   const since = status.last_reconfigured;
-  return html`<h1>Stackgate</h1>
-<p><a href="/logs/">Logs</a> · <a href="/status.json">status.json</a> · <a href="/api/v1/openapi.json">API</a></p>
+  return html`${head('')}
 ${text(status['message'])}
 <main>
 ${pipelines}
 </main>
 <footer>Stackgate ${version}, ${moment(now)} UTC${since === null ? '' : `, configured ${moment(since)}`}</footer>`;
+}
+
+/** Where one is, and where one may go. */
+export function head(title: string): Html {
+  return html`<h1><a href="/">Stackgate</a>${title === '' ? '' : ` / ${title}`}</h1>
+<nav><a href="/">Status</a> · <a href="/builds">Builds</a> · <a href="/events">Events</a> · <a href="/logs/">Logs</a> · <a href="/readyz">Health</a> · <a href="/api/v1/openapi.json">API</a></nav>`;
 }
 
 function text(value: unknown): Html | null {
@@ -56,6 +61,7 @@ ${item.jobs.length === 0 ? null : html`<ul>${item.jobs.map(jobBody)}</ul>`}
 function jobBody(job: ZuulItem['jobs'][number]): Html {
   const running = job.start_time !== null && job.result === null;
   const state = job.result ?? (running ? `running ${duration(job.elapsed_time ?? 0)}` : 'waiting');
+  const name = job.uuid === null ? link(job.url, job.name) : link(`/build/${job.uuid}`, job.name);
   const kind =
     job.result === null
       ? running
@@ -64,12 +70,12 @@ function jobBody(job: ZuulItem['jobs'][number]): Html {
       : job.result === 'SUCCESS'
         ? 'success'
         : 'failure';
-  return html`<li>${link(job.url, job.name)} <span class="${kind}">${state}</span>${job.voting ? '' : ' (non-voting)'}</li>
+  return html`<li>${name} <span class="${kind}">${state}</span>${job.voting ? '' : ' (non-voting)'}</li>
 `;
 }
 
 /** `1h 02m 03s`: Zuul's form. */
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const two = (n: number) => `${n}`.padStart(2, '0');
@@ -77,13 +83,15 @@ function duration(ms: number): string {
   return m > 0 ? `${m}m ${two(s)}s` : `${s}s`;
 }
 
-function moment(ms: number): string {
+/** UTC, to the second. */
+export function moment(ms: number): string {
   return new Date(ms).toISOString().replace('T', ' ').slice(0, 19);
 }
 
 export const style = `:root { color-scheme: light dark; --dim: #777; --good: #1a7f37; --bad: #cf222e; --busy: #0969da; }
 @media (prefers-color-scheme: dark) { :root { --dim: #999; --good: #3fb950; --bad: #ff7b72; --busy: #58a6ff; } }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
+a { color: inherit; text-decoration-color: var(--dim); }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.1rem; } h3 { font-size: 1rem; font-weight: normal; color: var(--dim); }
 main { display: grid; gap: 1rem 2rem; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); }
 ol, ul { margin: 0.2rem 0; padding-left: 1.2rem; overflow-wrap: anywhere; }

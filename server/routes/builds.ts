@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { findBuild, listBuilds } from '../builds.ts';
 import { BuildPage, BuildQuery, BuildView, EventPage, EventQuery, RunView } from '../contract.ts';
-import { eventView } from '../events.ts';
+import { listEvents } from '../events.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
 
@@ -59,21 +59,6 @@ export function addBuilds(app: FastifyInstance, ports: ServerPorts): void {
         response: { 200: EventPage },
       },
     },
-    async (request) => {
-      const { cursor, limit, since, kind, type } = request.query;
-      const entries = await ports.history.ledger({
-        limit: limit + 1,
-        ...(since === undefined ? {} : { since }),
-        ...(kind === undefined ? {} : { kind }),
-        ...(type === undefined ? {} : { type }),
-        ...(cursor === undefined ? {} : { before: Number(cursor) }),
-      });
-      const shown = entries.slice(0, limit);
-      const last = shown.at(-1);
-      return {
-        events: shown.map(eventView),
-        next: entries.length > limit && last !== undefined ? String(last.seq) : null,
-      };
-    },
+    (request) => listEvents(ports, request.query),
   );
 }
