@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { JobDefinition } from '../jobs/definition.ts';
-import { resolveJobUser } from '../nodepool/jobuser.ts';
+import { resolveJobUser, run } from '../nodepool/jobuser.ts';
 import { defaultLimits, type FolderPlan } from '../nodepool/supervisor/folder.ts';
 import { localShell } from '../nodepool/supervisor/shell.ts';
 import type { BuildAction } from '../pipelines/action.ts';
@@ -272,6 +272,42 @@ describe('executor', () => {
     await reading;
     expect(text).toBe(await log());
   });
+
+  test('as many and as large artifacts as a build may keep, and the rest by name', async () => {
+    job(['#!/bin/bash\nhead -c 5000 /dev/zero > b.bin; for i in a c d e; do echo $i > $i.log; done'], {
+      publishers: [
+        { kind: 'archive', include: ['*'], exclude: ['a.*'], allowEmpty: true, onlyIfSuccess: false },
+      ],
+    });
+    await hand({ artifacts: { files: 2, file: 1000, total: 10_000 } })(action, never());
+    const manifest = await readManifest(folder());
+    expect(manifest?.files.map((file) => file.path)).toEqual(['c.log', 'console.txt', 'd.log']);
+    expect(manifest?.['skipped']).toEqual([
+      { path: 'b.bin', why: expect.stringContaining('1000') as unknown },
+      { path: 'e.log', why: expect.stringContaining('2 files') as unknown },
+    ]);
+    expect(await log()).toContain('Archived *: 2 files, 4 bytes, 2 left out');
+  });
+
+  test.skipIf(!asRoot)(
+    'a log site without room waits for some; the build goes on meanwhile',
+    async (context) => {
+      const logs = join(directory, 'logs');
+      await mkdir(logs);
+      const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', logs]);
+      context.skip(mounted.code !== 0, 'mount is not allowed here');
+      try {
+        job(['#!/bin/bash\nfor i in {1..20000}; do echo "line $i of a console"; done']);
+        await expect(hand()(action, never())).rejects.toMatchObject({ code: 'disk-full', retry: true });
+        await expect(hand()(action, never())).rejects.toMatchObject({ code: 'disk-full' });
+        await run('mount', ['-o', 'remount,size=16m', logs]);
+        expect(await hand()(action, never())).toMatchObject({ result: 'SUCCESS' });
+        expect((await log()).match(/^line \d+ of a console$/gm)).toHaveLength(20_000);
+      } finally {
+        await run('umount', ['-l', logs]);
+      }
+    },
+  );
 
   test('a million short lines do not fill the memory', async () => {
     job(['#!/bin/sh\nyes | head -n 1000000'], { timestamps: true });
