@@ -282,6 +282,25 @@ describe('a sweep', () => {
     expect(await lab.facts('patchset-created')).toHaveLength(1);
   });
 
+  it.each([2, -2])('reads Gerrit’s clock off its events, though it is %i hours off', async (hours) => {
+    const other = await openLab({ now: () => Date.now() + hours * 3_600_000 });
+    try {
+      const intake = other.intake();
+      await listening(other, intake);
+      await other.gerrit.push(PROJECT, { user: 'ann' });
+      await other.until(
+        'the stream brought it',
+        async () => (await other.facts('patchset-created')).length === 1,
+      );
+      other.gerrit.faults.swallowEvents = 1_000;
+      await other.gerrit.push(PROJECT, { user: 'ann' });
+      expect(await intake.sweep('requested')).toMatchObject({ found: 2, missed: 1, filed: 1 });
+      expect(await intake.sweep('requested')).toMatchObject({ missed: 0 });
+    } finally {
+      await other[Symbol.asyncDispose]();
+    }
+  });
+
   it('records a failure, and proves the same time again later', async () => {
     const intake = await standing();
     const proven = intake.state().sweep?.to ?? 0;

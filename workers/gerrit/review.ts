@@ -65,9 +65,11 @@ function isOurs(message: Message, user: string, patchset: string, input: ReviewI
   if (message.username !== undefined && message.username.toLowerCase() !== user.toLowerCase()) return false;
   const [, of, votes = '', body = ''] = /^Patch Set (\d+):([^\n]*)\n*([\s\S]*)$/.exec(message.text) ?? [];
   if (of !== patchset) return false;
-  if (input.message !== undefined) return words(body) === words(input.message);
+  // Newer Gerrits append what a vote did to later patchsets.
+  const said = body.replace(/\n\n(?:Copied votes on|Outdated Votes:)[\s\S]*$/, '');
+  if (input.message !== undefined) return words(said) === words(input.message);
   const labels = Object.entries(input.labels ?? {}).filter(([, value]) => value !== 0);
-  return body === '' && labels.every(([label, value]) => votes.includes(` ${label}${signed(value)}`));
+  return said === '' && labels.every(([label, value]) => votes.includes(` ${label}${signed(value)}`));
 }
 
 function words(text: string): string {
