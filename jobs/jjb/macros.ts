@@ -19,7 +19,15 @@ export interface Component {
 }
 
 const MOST_STEPS = 10_000;
-const DEEPEST = 50;
+/** Outer places of a component: two for every macro. */
+const DEEPEST = 120;
+
+/** One list that is being inlined. */
+interface Work {
+  readonly out: Component[];
+  calls: number;
+  stopped: boolean;
+}
 
 export interface Inliner {
   /** The components of one list of a job, macros replaced by what they stand for. */
@@ -53,9 +61,9 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     at: Place | undefined,
     params: Dict,
     via: readonly Step[],
-    out: Component[],
+    work: Work,
   ): void {
-    if (out.length >= MOST_STEPS) return;
+    if (work.stopped || ++work.calls > MOST_STEPS) return;
     const name = isDict(item) ? (Object.keys(item)[0] ?? '') : pythonText(item);
     let value: unknown = isDict(item) ? item[name] : {};
     if (isDict(item) && (Object.keys(params).length > 0 || (value instanceof Deferred && value.always))) {
@@ -64,7 +72,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     }
     const macro = corpus.entities.get(kind)?.get(name);
     if (macro === undefined) {
-      out.push({ name, value, at, via });
+      work.out.push({ name, value, at, via });
       return;
     }
     const list = macro[MACRO_LISTS[kind] ?? ''];
@@ -75,6 +83,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
       return;
     }
     if (via.some((outer) => outer.what === step.what) || via.length > DEEPEST) {
+      work.stopped = true;
       const message = `The ${kind} macro ${JSON.stringify(name)} calls itself.`;
       problems.push({ severity: 'error', code: 'macro-cycle', message, at, via: [step, ...via] });
       return;
@@ -86,22 +95,22 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     }
     const inner = [step, { what: `call of ${name}`, at }, ...via];
     for (const [index, part] of list.entries()) {
-      dispatch(kind, part, places.of(list, index), isDict(value) ? value : {}, inner, out);
+      dispatch(kind, part, places.of(list, index), isDict(value) ? value : {}, inner, work);
     }
   }
 
   return {
     inline(kind, list, via) {
-      const out: Component[] = [];
-      if (!isList(list)) return out;
+      const work: Work = { out: [], calls: 0, stopped: false };
+      if (!isList(list)) return work.out;
       for (const [index, item] of list.entries()) {
-        dispatch(kind, item, places.of(list, index) ?? places.of(item), {}, via, out);
+        dispatch(kind, item, places.of(list, index) ?? places.of(item), {}, via, work);
       }
-      if (out.length >= MOST_STEPS) {
+      if (work.calls > MOST_STEPS) {
         const message = `More than ${MOST_STEPS} steps come out of the macros of one list.`;
         problems.push({ severity: 'error', code: 'too-many-steps', message, at: places.of(list), via });
       }
-      return out;
+      return work.out;
     },
   };
 }
