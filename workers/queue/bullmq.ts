@@ -92,7 +92,6 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
     const made = new bull.Queue<JobData, void>(`stackgate-${kind}`, {
       connection,
       streams: { events: { maxLen: 100 } },
-      skipMetasUpdate: true,
     });
     made.on('error', onError);
     queues.set(kind, made);

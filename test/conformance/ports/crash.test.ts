@@ -82,7 +82,7 @@ beforeAll(async () => {
   await (await openStore(db))[Symbol.asyncDispose]();
   await (await openQueue(pgliteQueue(db)))[Symbol.asyncDispose]();
   await db[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 function copyOf(name: string): string {

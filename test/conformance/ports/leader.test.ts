@@ -55,7 +55,7 @@ describe.skipIf(!hasPostgres())('a site of several processes on PostgreSQL', () 
   let databases: TestDatabase<PostgresDatabase>;
   beforeAll(async () => {
     databases = await testPostgres();
-  });
+  }, 120_000);
   afterAll(async () => {
     await databases[Symbol.asyncDispose]();
   });

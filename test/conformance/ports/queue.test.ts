@@ -16,7 +16,7 @@ describe('BullMQ over PGlite', () => {
   let databases: TestDatabase<PgliteDatabase>;
   beforeAll(async () => {
     databases = await testPglite();
-  });
+  }, 120_000);
   afterAll(async () => {
     await databases[Symbol.asyncDispose]();
   });
@@ -37,7 +37,7 @@ describe.skipIf(!hasPostgres())('BullMQ over PostgreSQL', () => {
   let databases: TestDatabase<PostgresDatabase>;
   beforeAll(async () => {
     databases = await testPostgres();
-  });
+  }, 120_000);
   afterAll(async () => {
     await databases[Symbol.asyncDispose]();
   });

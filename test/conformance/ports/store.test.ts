@@ -18,7 +18,7 @@ function onDatabase(name: string, made: () => Promise<TestDatabase<Database>>): 
     };
     beforeAll(async () => {
       databases = await made();
-    });
+    }, 120_000);
     afterEach(closeAll);
     afterAll(async () => {
       await databases[Symbol.asyncDispose]();
