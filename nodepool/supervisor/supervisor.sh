@@ -226,7 +226,11 @@ run() {
   spec
   cd "$dir" || exit 3
   exec 9>>lock
-  if ! flock -n 9; then echo running; exit 0; fi
+  until flock -n 9; do
+    # Before that file is there, whoever holds the lock cannot be followed yet.
+    if [[ -e supervisor ]]; then echo running; exit 0; fi
+    sleep 0.02
+  done
   if [[ -e result ]]; then echo ended; exit 0; fi
   local current
   read -r current </proc/sys/kernel/random/boot_id
