@@ -3,6 +3,7 @@ import { type Bound, backtracking, looksAround, stepsFor } from './pattern/cost.
 import { lacks, type Needed, needed, prefix, startsAtStart } from './pattern/literals.ts';
 import { type Node, parsePattern } from './pattern/parse.ts';
 import { compileProgram, type Program, programSize, runProgram } from './pattern/program.ts';
+import { shorten } from './pattern/shorten.ts';
 import { toV8 } from './pattern/v8.ts';
 
 /**
@@ -41,21 +42,32 @@ interface Compiled {
   readonly prefix: string;
   readonly match: Way;
   readonly search: Way;
+  /** The same for texts without a newline, where that is simpler. */
+  readonly oneLine: Compiled | undefined;
 }
 
 const cache = new Map<string, Compiled | string>();
 
 /** Python's `re.match(pattern, subject)`: anchored at the start, not at the end. */
 export function match(pattern: string, subject: string): boolean {
-  const compiled = use(pattern);
+  return matches(use(pattern), subject);
+}
+
+function matches(compiled: Compiled, subject: string): boolean {
   if (!subject.startsWith(compiled.prefix)) return false;
-  return ask(compiled, compiled.match, subject);
+  const form = formFor(compiled, subject);
+  return ask(form, form.match, subject);
 }
 
 /** Python's `re.search(pattern, subject)`: anywhere. */
 export function search(pattern: string, subject: string): boolean {
-  const compiled = use(pattern);
-  return ask(compiled, compiled.search, subject);
+  const form = formFor(use(pattern), subject);
+  return ask(form, form.search, subject);
+}
+
+function formFor(compiled: Compiled, subject: string): Compiled {
+  const { oneLine } = compiled;
+  return oneLine === undefined || subject.includes('\n') ? compiled : oneLine;
 }
 
 /** `match` for one pattern and many subjects. */
@@ -67,11 +79,7 @@ export interface Matcher {
 
 export function matcher(pattern: string): Matcher {
   const compiled = use(pattern);
-  const { prefix: begin, match: way } = compiled;
-  return {
-    prefix: begin,
-    matches: (subject) => subject.startsWith(begin) && ask(compiled, way, subject),
-  };
+  return { prefix: compiled.prefix, matches: (subject) => matches(compiled, subject) };
 }
 
 /** Why a pattern cannot stand in a layout, in one sentence; undefined: it can. */
@@ -115,6 +123,11 @@ function compileAfresh(pattern: string): Compiled | string {
   const { tree } = parsed;
   if (programSize(tree) > MOST_INSTRUCTIONS)
     return 'the pattern is too large when its repeats are written out';
+  const short = shorten(tree);
+  return compiledFrom(tree, short === tree ? undefined : compiledFrom(short, undefined));
+}
+
+function compiledFrom(tree: Node, oneLine: Compiled | undefined): Compiled {
   const way = (anchored: boolean): Way => ({ anchored, cost: backtracking(tree, anchored), v8: undefined });
   return {
     tree,
@@ -123,5 +136,6 @@ function compileAfresh(pattern: string): Compiled | string {
     prefix: prefix(tree),
     match: way(true),
     search: way(startsAtStart(tree)),
+    oneLine,
   };
 }
