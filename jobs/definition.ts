@@ -44,6 +44,8 @@ export const JobDefinition = z.object({
   publishers: z.array(Publisher),
   /** Parameters with their defaults. */
   parameters: z.record(z.string(), z.string()),
+  /** Variables that are always set; parameters of the same name win. */
+  environment: z.record(z.string(), z.string()).optional(),
   /** file:line:column of its definition. */
   place: z.string().optional(),
 });

@@ -166,6 +166,26 @@ describe('job files of a vendor', () => {
     expect(Object.keys(jobs)).toEqual(['a']);
   });
 
+  it('takes variables of a build from inject, and python scripts', () => {
+    const text = (content: string) => `
+- job:
+    name: a
+    wrappers:
+      - inject: {properties-content: ${JSON.stringify(content)}}
+    properties:
+      - inject: {keep-system-variables: true, properties-content: 'LANG=C'}
+    builders:
+      - python: print(1)
+`;
+    expect(read(text('# words\nA = b c\nD=')).jobs['a']).toMatchObject({
+      environment: { LANG: 'C', A: 'b c', D: '' },
+      builders: [{ kind: 'shell', script: '#!/usr/bin/env python\nprint(1)' }],
+    });
+    expect(read(text('A=$WORKSPACE/x')).problems).toMatchObject([
+      { code: 'unsupported-wrapper-option', at: { line: 5 } },
+    ]);
+  });
+
   it('leaves a disabled job out and says so', () => {
     const { problems, jobs } = read('- job:\n    name: a\n    disabled: true\n');
     expect(jobs).toEqual({});

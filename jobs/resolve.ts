@@ -62,7 +62,7 @@ function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobD
   const wrappers = parts('wrappers').map((part) => mapWrapper(part, report));
   const builders = parts('builders').flatMap((part) => mapBuilder(part, report) ?? []);
   const publishers = parts('publishers').flatMap((part) => mapPublisher(part, report));
-  for (const part of parts('properties')) mapProperty(part, report);
+  const properties = parts('properties').flatMap((part) => mapProperty(part, report));
   for (const part of parts('scm')) mapScm(part, report);
   for (const part of parts('triggers')) mapTrigger(part, report);
   if (pythonTruth(job.data['disabled']) && job.data['disabled'] !== 'false') {
@@ -74,6 +74,8 @@ function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobD
     return undefined;
   }
   const description = plainDescription(job.data['description']);
+  const injected = wrappers.flatMap((wrapper) => (wrapper?.kind === 'variables' ? wrapper.variables : []));
+  const environment = Object.fromEntries([...properties, ...injected]);
   const timeout = wrappers.find((wrapper) => wrapper?.kind === 'timeout');
   return {
     name: job.name,
@@ -84,6 +86,7 @@ function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobD
     timestamps: wrappers.some((wrapper) => wrapper?.kind === 'timestamps'),
     publishers,
     parameters: Object.fromEntries(parameters),
+    ...(Object.keys(environment).length === 0 ? {} : { environment }),
     ...(job.at === undefined ? {} : { place: `${job.at.file}:${job.at.line}:${job.at.column}` }),
   };
 }

@@ -13,6 +13,7 @@ const job: JobDefinition = {
   timestamps: true,
   publishers: [],
   parameters: { ZUUL_URL: 'default', KIND: 'full' },
+  environment: { KIND: 'none', LANG: 'C' },
 };
 
 it('plans steps, environment and limit', () => {
@@ -24,7 +25,7 @@ it('plans steps, environment and limit', () => {
       },
       { name: '2: shell', script: '' },
     ],
-    env: { ZUUL_URL: 'http://merger/p', KIND: 'full', BUILD_TIMEOUT: '90000' },
+    env: { ZUUL_URL: 'http://merger/p', KIND: 'full', LANG: 'C', BUILD_TIMEOUT: '90000' },
     timeoutMs: 90_000,
   });
 });

@@ -5,7 +5,7 @@ import type { Builder, JobDefinition } from './definition.ts';
 export interface JobScript {
   /** In order, in one workspace, until one fails. */
   readonly steps: readonly { readonly name: string; readonly script: string }[];
-  /** Parameters of the job, then those of the run, then the variable of the timeout. */
+  /** Variables and parameters of the job, then those of the run, then the variable of the timeout. */
   readonly env: Readonly<Record<string, string>>;
   /** ms; undefined: the site's own limit. */
   readonly timeoutMs?: number;
@@ -17,7 +17,7 @@ export interface JobScript {
  */
 export function planScript(job: JobDefinition, params: Readonly<Record<string, string>>): JobScript {
   const { timeout } = job;
-  const env: Record<string, string> = { ...job.parameters, ...params };
+  const env: Record<string, string> = { ...job.environment, ...job.parameters, ...params };
   if (timeout?.variable !== undefined) env[timeout.variable] = String(timeout.limit);
   const steps = job.builders.map((builder, index) => ({
     name: stepName(builder, index),

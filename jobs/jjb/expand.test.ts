@@ -73,6 +73,15 @@ describe('axes', () => {
     ).toEqual(['axis-value 5']);
   });
 
+  it('may not make more text than memory holds', () => {
+    const axis = JSON.stringify(Array.from({ length: 200 }, (_, i) => i));
+    const { problems } = read(`
+- project: {name: p, a: ${axis}, x: ${'x'.repeat(20_000)}, jobs: ['{a}']}
+- job-template: {name: '{a}', builders: [{shell: '${'{x} '.repeat(100)}'}]}
+`);
+    expect(problems).toMatchObject([{ code: 'too-large', at: { line: 3 } }]);
+  });
+
   it('may not make more jobs than memory holds', () => {
     const axis = JSON.stringify(Array.from({ length: 100 }, (_, i) => i));
     expect(
@@ -148,7 +157,7 @@ describe('names', () => {
     expect(outcome(`${t}- job: {name: t}\n- project: {name: p, jobs: [t, t]}`)).toEqual(['duplicate-job 3']);
     expect(outcome(`${t}${t}`)).toEqual(['duplicate-definition 2']);
     expect(outcome(`${t}- project: {name: p, jobs: [T1]}`)).toEqual(['unknown-job 2']);
-    expect(outcome(`${t}- project: {name: p, jobs: [t], defaults: d}`)).toEqual(['unknown-defaults 1']);
+    expect(outcome(`${t}- project: {name: p, jobs: [t], defaults: d}`)).toEqual(['unknown-defaults 2']);
     expect(outcome(`- job: {name: a}\n- job: {name: a}`, { settings: { allowDuplicates: true } })).toEqual([
       'a',
     ]);

@@ -41,6 +41,8 @@ export function withDefaults(
   override: Dict,
   expansion: Expansion,
   via: readonly Step[],
+  /** Where `data` was written, if it was put together. */
+  owner: Dict = data,
 ): Dict | undefined {
   const { places, problems } = expansion.corpus;
   const name = pythonText(data['defaults'] ?? 'global');
@@ -53,7 +55,7 @@ export function withDefaults(
       severity: 'error',
       code: 'unknown-defaults',
       message: `There are no defaults ${JSON.stringify(name)}.`,
-      at: places.of(data, 'defaults') ?? via[0]?.at,
+      at: places.of(owner, 'defaults') ?? via[0]?.at,
       via,
       hint: near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
     });
@@ -126,7 +128,8 @@ export function unique(expansion: Expansion): readonly ExpandedJob[] {
 
 export function mistakeProblem(mistake: FormatMistake, params: Dict): Problem {
   const { code, message, parameter } = mistake;
-  return { severity: 'error', code, message, hint: formatHint(parameter, params) };
+  const hint = code === 'too-large' ? undefined : formatHint(parameter, params);
+  return { severity: 'error', code, message, hint };
 }
 
 function formatHint(parameter: string | undefined, params: Dict): string {

@@ -1,6 +1,7 @@
 import { createPlaces, type PlaceBook } from '../places.ts';
 import { didYouMean, type Problem, type SourceFile } from '../problem.ts';
 import type { Anchor } from '../yaml.ts';
+import { ALL_CHARACTERS, type Budget } from './format.ts';
 import { type IncludeOptions, readJobFile } from './include.ts';
 import { type Dict, isDict, isList, pythonText } from './python.ts';
 
@@ -9,6 +10,7 @@ export interface Corpus {
   readonly entities: ReadonlyMap<string, ReadonlyMap<string, Dict>>;
   readonly places: PlaceBook;
   readonly problems: Problem[];
+  readonly budget: Budget;
 }
 
 /** Settings of `jenkins_jobs.ini` that change what files mean. */
@@ -82,7 +84,7 @@ export function loadCorpus(
     }
     for (const item of value) addItem(item, value, { entities, places, problems, settings });
   }
-  return { entities, places, problems };
+  return { entities, places, problems, budget: { left: ALL_CHARACTERS } };
 }
 
 interface Loading {

@@ -41,6 +41,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     params,
     allowEmpty: settings.allowEmptyVariables === true,
     plain,
+    budget: corpus.budget,
     copied: places.link,
   });
 
@@ -63,7 +64,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     via: readonly Step[],
     work: Work,
   ): void {
-    if (work.stopped || ++work.calls > MOST_STEPS) return;
+    if (work.stopped || ++work.calls > MOST_STEPS || corpus.budget.left < 0) return;
     const name = isDict(item) ? (Object.keys(item)[0] ?? '') : pythonText(item);
     let value: unknown = isDict(item) ? item[name] : {};
     if (isDict(item) && (Object.keys(params).length > 0 || (value instanceof Deferred && value.always))) {

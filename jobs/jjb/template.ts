@@ -51,10 +51,12 @@ export function expandTemplate(
     });
     return;
   }
-  for (let index = 0; index < size; index++) {
+  const owner = layers.find((layer) => Object.hasOwn(layer, 'defaults'));
+  for (let index = 0; index < size && expansion.corpus.budget.left >= 0; index++) {
     const chosen = chooseAxes(axes, index, chain, expansion);
     const params =
-      chosen && withDefaults({ ...project, 'template-name': escaped(templateName) }, body, expansion, chain);
+      chosen &&
+      withDefaults({ ...project, 'template-name': escaped(templateName) }, body, expansion, chain, owner);
     if (params === undefined) continue;
     realize(
       { body, template, templateName, layers, excludes, chain, at },
@@ -126,6 +128,7 @@ function realize(work: Realization, raw: Dict, expansion: Expansion): void {
     params,
     allowEmpty,
     plain,
+    budget: corpus.budget,
     copied: corpus.places.link,
   });
   const first = context(raw, false);

@@ -4,8 +4,8 @@ import { gunzipSync } from 'node:zlib';
 import { expandJobs } from '../../jobs/jjb/expand.ts';
 import { loadCorpus } from '../../jobs/jjb/load.ts';
 import { createInliner, inlineJob } from '../../jobs/jjb/macros.ts';
-import { isError, type Problem, renderProblems, type SourceFile } from '../../jobs/problem.ts';
 import type { Dict } from '../../jobs/jjb/python.ts';
+import { isError, type Problem, renderProblems, type SourceFile } from '../../jobs/problem.ts';
 import { canonicalHash } from './canonical.ts';
 
 /**

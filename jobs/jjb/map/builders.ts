@@ -6,6 +6,7 @@ import type { Report } from './report.ts';
 
 export function mapBuilder(part: Component, report: Report): z.infer<typeof Builder> | undefined {
   if (part.name === 'shell') return shell(part, report);
+  if (part.name === 'python') return python(part, report);
   report.unsupported('builder', part.name, part.at, part);
   return undefined;
 }
@@ -19,4 +20,12 @@ function shell(part: Component, report: Report): z.infer<typeof Builder> | undef
     return undefined;
   }
   return { kind: 'shell', script: pythonText(command) };
+}
+
+/** Jenkins runs the script with the `python` of the node's path. */
+function python(part: Component, report: Report): z.infer<typeof Builder> | undefined {
+  if (typeof part.value === 'string')
+    return { kind: 'shell', script: `#!/usr/bin/env python\n${part.value}` };
+  report.error('part-options', 'The builder python needs the text of a script.', part.at, undefined, part);
+  return undefined;
 }

@@ -1,4 +1,5 @@
 import type { Component } from '../macros.ts';
+import { mapInject } from './inject.ts';
 import type { Report } from './report.ts';
 
 /** Properties that steer Jenkins itself; the site's configuration does the same here. */
@@ -12,7 +13,9 @@ const PROPERTIES: Readonly<Record<string, string>> = {
   'zeromq-event': 'Events of builds are always published.',
 };
 
-export function mapProperty(part: Component, report: Report): void {
+/** Variables that a property sets; other properties are told. */
+export function mapProperty(part: Component, report: Report): [string, string][] {
+  if (part.name === 'inject') return mapInject('property', part, report);
   const reason = PROPERTIES[part.name];
   if (reason === undefined) report.unsupported('property', part.name, part.at, part);
   else
@@ -22,6 +25,7 @@ export function mapProperty(part: Component, report: Report): void {
       part.at,
       part,
     );
+  return [];
 }
 
 /** Pipelines decide what runs; only the mark of jobs that Zuul starts is no surprise. */

@@ -2,10 +2,12 @@ import type { z } from 'zod';
 import type { Timeout } from '../../definition.ts';
 import type { Component } from '../macros.ts';
 import { pythonText } from '../python.ts';
+import { mapInject } from './inject.ts';
 import { type Report, readFlag } from './report.ts';
 
 export type Wrapper =
   | { readonly kind: 'timestamps' }
+  | { readonly kind: 'variables'; readonly variables: [string, string][] }
   | { readonly kind: 'timeout'; readonly timeout: z.infer<typeof Timeout> };
 
 /** Wrappers whose work is done here anyway, with the sentence that says so. */
@@ -22,6 +24,7 @@ export function mapWrapper(part: Component, report: Report): Wrapper | undefined
     return { kind: 'timestamps' };
   }
   if (name === 'timeout') return timeout(part, report);
+  if (name === 'inject') return { kind: 'variables', variables: mapInject('wrapper', part, report) };
   const reason = NOT_NEEDED[name];
   if (reason === undefined) report.unsupported('wrapper', name, part.at, part);
   else report.ignored('ignored-wrapper', `The wrapper ${name} is not needed: ${reason}`, part.at, part);
