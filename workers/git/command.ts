@@ -146,12 +146,12 @@ function text(caught: unknown): string {
   return caught instanceof Error ? caught.message : String(caught);
 }
 
-/** What git complained about, on one line, without control characters and URLs (they may hold a secret): fit for a report. */
+/** What git complained about, on one line, without control characters, URLs (they may hold a secret) and paths: fit for a report. */
 export function complaint(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   const complaints = lines.filter((line) => /^(fatal|error|remote):/.test(line));
   const end = (complaints.length > 0 ? complaints : lines).slice(-3).join(' | ');
-  const named = end.replace(/\b[a-z+]+:\/\/[^\s'"]+/g, '(URL)');
+  const named = end.replace(/\b[a-z+]+:\/\/[^\s'"]+/g, '(URL)').replace(/(^|[\s'"])\/[^\s'"]+/g, '$1(path)');
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is replaced
   return named.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').slice(0, 400);
 }

@@ -75,7 +75,7 @@ async function merge(git: Git, state: CommitFacts, head: CommitFacts, entry: Mer
     if (base === head.commit) return { kind: 'merged', state };
     if (base === state.commit) return { kind: 'merged', state: head };
   }
-  const committedOn = Math.max(state.committedOn, head.committedOn);
+  const committedOn = laterOf(state, head);
   const date = `@${committedOn} +0000`;
   const message = `Merge change ${entry.number},${entry.patchset} into ${entry.branch}\n`;
   const parents = [state.commit, head.commit];
@@ -98,7 +98,7 @@ async function pick(git: Git, state: CommitFacts, head: CommitFacts): Promise<Me
   if (tree.kind === 'tree' && tree.tree === state.tree) return { kind: 'merged', state };
   if ((await mergeBase(git, state.commit, head.commit)) === head.commit) return { kind: 'merged', state };
   if (tree.kind === 'conflict') return tree;
-  const committedOn = Math.max(state.committedOn, head.committedOn);
+  const committedOn = laterOf(state, head);
   const message = head.message.trim() === '' ? '(no message)\n' : head.message;
   const commit = await commitTree(git, tree.tree, [state.commit], message, {
     ...git.identity,
@@ -169,6 +169,11 @@ async function commitTree(
 ): Promise<string> {
   const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-'];
   return (await git.run(args, { input: message, env })).trim();
+}
+
+/** Time goes on from parent to child, as git's walks expect; a clock from another century is not passed on. */
+function laterOf(state: CommitFacts, head: CommitFacts): number {
+  return Math.min(Math.max(state.committedOn, head.committedOn, 0), 2 ** 32 - 1);
 }
 
 /** git refuses a name of nothing but blanks and punctuation. */

@@ -171,9 +171,10 @@ export function openRepo(options: RepoOptions): Repo {
   /** Gives `served` the branches and tags that we have. */
   async function mirror(signal: AbortSignal): Promise<void> {
     const now = await listRefs(call(signal));
-    mirrored ??= await listRefs(atServed(signal));
-    const gone = [...mirrored.keys()].filter((ref) => !now.has(ref));
-    const moved = [...now].filter(([ref, id]) => mirrored?.get(ref) !== id);
+    const before = mirrored ?? (await listRefs(atServed(signal)));
+    mirrored = undefined;
+    const gone = [...before.keys()].filter((ref) => !now.has(ref));
+    const moved = [...now].filter(([ref, id]) => before.get(ref) !== id);
     // First what goes: a branch may have made room for a folder of branches.
     await publish([new Map(gone.map((ref) => [ref, null])), new Map(moved)], signal);
     mirrored = now;

@@ -72,8 +72,13 @@ describe('the git door', () => {
     expect(await git('-C', work, 'symbolic-ref', 'refs/remotes/origin/HEAD')).toBe(
       'refs/remotes/origin/master',
     );
+    const later = upstream.commit('org/p', 'master', { c: '1\n' });
+    upstream.git('org/p', 'tag', '1.1', later);
+    await merged(merger, [upstream.change('org/p', 11, { a: '3\n' }, { at: 99_999_999_999 })]);
     const seen = await git('ls-remote', `${url}/org/p`);
     expect(seen).toContain(change.ref);
+    expect(seen).toContain(`${later}\trefs/tags/1.1`);
+    expect(seen).toContain(`${later}\trefs/heads/master`);
     expect(seen).not.toMatch(/refs\/(changes|stackgate)\//);
   });
 

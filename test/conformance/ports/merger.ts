@@ -123,6 +123,16 @@ export function describeMerger(
       expect(await ask(stack)).toEqual({ kind: 'conflict', number: '2', patchset: '1', files: ['a', 'b'] });
     });
 
+    it('is not led astray by clocks and authors', async () => {
+      const base = upstream.project('org/p', { a: '1\n', b: '1\n', c: '1\n' });
+      upstream.commit('org/p', 'master', { c: '2\n' });
+      const odd = { parents: [base], author: '. <x@example.org>' };
+      const future = upstream.change('org/p', 1, { a: '2\n' }, { ...odd, at: 99_999_999_999 });
+      const past = upstream.change('org/p', 2, { b: '2\n' }, { ...odd, at: 1, mode: 'cherry-pick' });
+      const { commit } = await merged(merger, [future, past]);
+      for (const file of ['a', 'b', 'c']) expect(merger.file('org/p', commit, file)).toBe('2\n');
+    });
+
     it('carries a rename and an edit of the same file together', async () => {
       const text = Array.from({ length: 40 }, (_, n) => `line ${n}\n`).join('');
       upstream.project('org/p', { 'old.py': text });
