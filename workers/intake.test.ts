@@ -148,13 +148,18 @@ describe('what the stream does not bring', () => {
     expect(intake.state().stream.gaps[0]?.reason).toMatch(/silent/);
   });
 
-  it('notices a stream that stands but is mute', async () => {
-    const intake = await standing();
+  it('notices a stream that stands but is mute, and opens it again', async () => {
+    let ahead = -30_000;
+    const intake = lab.intake({}, () => Date.now() + ahead);
+    await listening(lab, intake);
     lab.gerrit.faults.swallowEvents = 100;
     const pushed = await lab.gerrit.push(PROJECT, { user: 'ann' });
     await lab.gerrit.comment(pushed.number, 'recheck', { user: 'ann' });
+    ahead = 30_000;
     expect(await intake.sweep('requested')).toMatchObject({ missed: 2, filed: 2 });
     expect(await lab.facts('comment-added')).toMatchObject([{ via: 'reconcile' }]);
+    await lab.until('it was opened again', () => intake.state().stream.counts.connects === 2);
+    expect(intake.state().stream.gaps[0]?.reason).toMatch(/did not bring 2 events/);
   });
 
   it('closes the gap of dropped-output', async () => {

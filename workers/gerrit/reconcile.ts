@@ -55,6 +55,10 @@ export interface ReconcilerOptions {
 const SWEEP_FLAGS = '--patch-sets --current-patch-set --comments';
 /** Seconds added to the age asked for, so that clocks may differ. */
 const CLOCK_SLACK = 60;
+/** ms before a stream was open in which an event may have been made for it. */
+const STREAM_SLACK = 2_000;
+/** A stream is called mute for what it did not bring in so many ms. */
+const MUTE_AFTER = 10_000;
 const PROJECTS_PER_QUERY = 40;
 /** Changes with all their messages are large; a page of Gerrit's usual 500 could be too long to take. */
 const PER_PAGE = 100;
@@ -119,8 +123,11 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const filed = facts.length === 0 ? 0 : await file(facts);
     crashpoint('intake.sweep.after');
     const mute = streamSince !== undefined && streamSince === options.streamSince();
-    const listening = (streamSince ?? 0) + (skew ?? 0) + 5_000;
-    const unheard = missing.filter(({ createdOn }) => mute && (createdOn ?? 0) * 1000 > listening);
+    const heardFrom = (streamSince ?? 0) + (skew ?? 0) + STREAM_SLACK;
+    const dueBy = startedAt + (skew ?? 0) - MUTE_AFTER;
+    const unheard = missing.filter(
+      ({ createdOn = 0 }) => mute && createdOn * 1_000 > heardFrom && createdOn * 1_000 < dueBy,
+    );
     if (unheard.length > 0) options.onMute(unheard);
     return {
       connection,
@@ -146,7 +153,10 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   ): Promise<GerritEvent[]> {
     reserved = reserved.filter(({ fact }) => fact.at > now() - HOUR);
     for (const fact of suspects) reserved.push({ key: naturalKey(fact), fact });
-    if (options.streamSince() !== undefined)
+    const since = options.streamSince();
+    // Gerrit replays nothing, so what happened before the stream stood is not under way.
+    const listening = since === undefined ? Number.POSITIVE_INFINITY : since + (skew ?? 0) - STREAM_SLACK;
+    if (suspects.some(({ createdOn }) => (createdOn ?? 0) * 1_000 > listening))
       await sleep(settings.reconcileGrace, undefined, { signal: closing.signal });
     await options.settled();
     const numbers = [...new Set(suspects.flatMap(({ number }) => number ?? []))];

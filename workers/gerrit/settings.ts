@@ -34,7 +34,7 @@ export const GerritSettings = z.object({
   /** A sweep looks this far behind the last proven time again. */
   reconcileOverlap: z.number().int().nonnegative().default(600_000),
   /** What a sweep finds missing while the stream is up gets so long to arrive by itself. */
-  reconcileGrace: z.number().int().nonnegative().default(3_000),
+  reconcileGrace: z.number().int().nonnegative().default(1_000),
   /** However long we were away: what happened longer ago than this is not looked for. */
   reconcileMost: z
     .number()
