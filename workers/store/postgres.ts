@@ -59,7 +59,19 @@ export class PostgresDatabase implements Database {
     return ask(this.#pool, text, params);
   }
 
+  /** A transaction that PostgreSQL picked to end a deadlock simply starts over. */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attempt(work);
+      } catch (caught) {
+        if (attempt >= 5 || !isConflict(caught)) throw caught;
+        await pause(backoff(attempt, 5, 100, Math.random()), this.#closing.signal);
+      }
+    }
+  }
+
+  async #attempt<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect().catch((caught: unknown) => {
       throw databaseFault(caught);
     });
@@ -221,6 +233,11 @@ async function ask<T extends object>(
   } catch (caught) {
     throw databaseFault(caught);
   }
+}
+
+/** Deadlock, or a serialisation failure. */
+function isConflict(caught: unknown): boolean {
+  return caught instanceof Error && 'code' in caught && (caught.code === '40P01' || caught.code === '40001');
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -13,6 +13,8 @@ import { wakeup } from './wakeup.ts';
 
 /** Said on this channel when facts were filed, for a leader in another process. */
 const FILED = 'stackgate_filed';
+/** The advisory lock of batches, any number. */
+const FILING = 0x5748;
 
 /** What the store keeps besides the port: who we are, and forgetting. */
 export interface Keeper {
@@ -42,6 +44,8 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
   }
 
   async function fileFacts(sql: Sql, facts: readonly Filed[]): Promise<number> {
+    // Two that file the same keys in another order would deadlock; batches take turns.
+    if (apart && facts.length > 1) await sql.query('SELECT pg_advisory_xact_lock($1)', [FILING]);
     const fresh = await insertFacts(sql, facts, now());
     if (fresh > 0 && apart) await sql.query(`SELECT pg_notify('${FILED}', '')`);
     return fresh;

@@ -59,6 +59,17 @@ export function storeConformance(name: string, open: OpenStore): void {
       expect(await store.file([])).toBe(0);
     });
 
+    test('files from many sides at once, each key once', async () => {
+      const store = await open();
+      const keys = Array.from({ length: 40 }, (_, index) => `k${index}`);
+      const sides = Array.from({ length: 8 }, (_, side) =>
+        store.file((side % 2 === 0 ? keys : keys.toReversed()).map((key) => event(key))),
+      );
+      const fresh = await Promise.all(sides);
+      expect(fresh.reduce((sum, count) => sum + count, 0)).toBe(40);
+      expect(await store.unused(100)).toHaveLength(40);
+    });
+
     test('gives back what strangers wrote, whatever it is', async () => {
       const store = await open();
       const { epoch } = await store.lead(never);
