@@ -1,4 +1,4 @@
-import type { JobFilter, JobRule, SkipIf } from '../layout.ts';
+import type { JobRule, JobSetting, SkipIf } from '../layout.ts';
 import { type Matcher, matcher } from '../pattern.ts';
 import {
   type At,
@@ -16,7 +16,7 @@ import {
 } from './reading.ts';
 
 /** What an entry of `jobs:` sets, and nothing else: metajobs hand on only what they say. */
-type Settings = Partial<Omit<JobRule, 'name' | 'place'>>;
+type Settings = Partial<Pick<JobRule, JobSetting>>;
 
 export interface JobEntry {
   readonly at: At;
@@ -241,7 +241,7 @@ function applying(tree: PrefixTree, name: string): Metajob[] {
     for (const metajob of node.here) if (metajob.matcher.matches(name)) found.push(metajob);
     node = node.next.get(name.charAt(i));
   }
-  return found.sort((a, b) => a.index - b.index);
+  return found.length > 1 ? found.sort((a, b) => a.index - b.index) : found;
 }
 
 type Nameless = Omit<JobRule, 'name'>;
@@ -256,7 +256,7 @@ function combiner(): (applied: readonly Metajob[], own: JobEntry | undefined) =>
     const said = applied.map((metajob) => metajob.entry);
     if (own !== undefined) said.push(own);
     const place = said.at(-1)?.place;
-    const places = filterPlaces(said, place);
+    const places = settingPlaces(said, place);
     const rule: Nameless = {
       ...NOTHING_SAID,
       ...said.map((entry) => entry.settings).reduce(override, {}),
@@ -280,18 +280,15 @@ const NOTHING_SAID: Nameless = {
   swift: [],
 };
 
-function filterPlaces(applied: readonly JobEntry[], place: string | undefined): JobRule['places'] {
-  const places: Partial<Record<JobFilter, string>> = {};
+/** Where each setting was said last, if that is not `place`. */
+function settingPlaces(applied: readonly JobEntry[], place: string | undefined): JobRule['places'] {
+  const places = new Map<string, string>();
   for (const { settings, place: said } of applied) {
-    for (const filter of JOB_FILTERS) {
-      if (settings[filter] !== undefined && said !== undefined) places[filter] = said;
-    }
+    for (const setting of Object.keys(settings)) if (said !== undefined) places.set(setting, said);
   }
-  const elsewhere = Object.entries(places).filter(([, said]) => said !== place);
+  const elsewhere = [...places].filter(([, said]) => said !== place);
   return elsewhere.length === 0 ? undefined : Object.fromEntries(elsewhere);
 }
-
-const JOB_FILTERS: readonly JobFilter[] = ['branches', 'files', 'irrelevantFiles', 'skipIf'];
 
 function override(below: Settings, above: Settings): Settings {
   const tags = [...new Set([...(below.tags ?? []), ...(above.tags ?? [])])];

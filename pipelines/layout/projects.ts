@@ -14,13 +14,15 @@ import {
   required,
   wrong,
 } from './reading.ts';
-import { fill, parseFormat } from './templates.ts';
+import { type Format, fill, parseFormat } from './templates.ts';
 import { type Growth, growTree, type RawJob, readTree } from './trees.ts';
 
 export interface Template {
   readonly at: At;
   readonly name: string;
   readonly parameters: ReadonlySet<string>;
+  /** Every name in its trees, ready to be filled in; without those that cannot be, which are reported. */
+  readonly formats: ReadonlyMap<string, Format>;
   readonly pipelines: ReadonlyMap<string, readonly RawJob[]>;
 }
 
@@ -40,8 +42,9 @@ export function readTemplate(reading: Reading, at: At, pipelines: readonly strin
   unknownPipelines(reading, fields, 'a project template', pipelines);
   if (name === undefined) return undefined;
   const parameters = new Set<string>();
-  for (const jobs of trees.values()) collectParameters(reading, jobs, parameters);
-  return { at, name, parameters, pipelines: trees };
+  const formats = new Map<string, Format>();
+  for (const jobs of trees.values()) readFormats(reading, jobs, parameters, formats);
+  return { at, name, parameters, formats, pipelines: trees };
 }
 
 function readPipelines(
@@ -78,7 +81,12 @@ function unknownPipelines(
  * The parameters that a call must give. Zuul 2.6 does not look at the names of parents: giving such a parameter is an
  * error to it, and omitting it a crash. Its dialect stays that strict.
  */
-function collectParameters(reading: Reading, jobs: readonly RawJob[], found: Set<string>): void {
+function readFormats(
+  reading: Reading,
+  jobs: readonly RawJob[],
+  parameters: Set<string>,
+  formats: Map<string, Format>,
+): void {
   for (const job of jobs) {
     const leaf = typeof job.at.value === 'string' && job.at.value === job.name;
     const format = parseFormat(job.name);
@@ -89,10 +97,12 @@ function collectParameters(reading: Reading, jobs: readonly RawJob[], found: Set
         'bad-template',
         `${JSON.stringify(job.name)} cannot be filled in: ${format.reason}.`,
       );
-    } else if (leaf || reading.dialect === 'stackgate') {
-      for (const part of format) if (typeof part !== 'string') found.add(part.parameter);
+    } else {
+      formats.set(job.name, format);
+      const counts = leaf || reading.dialect === 'stackgate';
+      for (const part of format) if (counts && typeof part !== 'string') parameters.add(part.parameter);
     }
-    collectParameters(reading, job.children, found);
+    readFormats(reading, job.children, parameters, formats);
   }
 }
 
@@ -113,11 +123,11 @@ export function readProject(reading: Reading, at: At, known: Known): ProjectRead
   // Zuul 2.6 has a typing mistake here and refuses the name of its own default.
   const modes = reading.dialect === 'stackgate' ? MODES : STRICT_MODES;
   const mergeMode = fields.choice('merge-mode', modes) ?? 'merge-resolve';
-  const calls = readCalls(reading, fields.field('template'), known);
+  const automatic = name === undefined ? '' : name.slice(name.lastIndexOf('/') + 1);
+  const calls = readCalls(reading, fields.field('template'), known, automatic);
   const own = readPipelines(reading, fields, known.pipelines);
   unknownPipelines(reading, fields, 'a project', known.pipelines);
   if (name === undefined) return undefined;
-  const shortName = name.slice(name.lastIndexOf('/') + 1);
   const pipelines = new Map<string, readonly JobTree[]>();
   for (const pipeline of known.pipelines) {
     const expanded = calls.filter((call) => call.template.pipelines.has(pipeline));
@@ -125,9 +135,9 @@ export function readProject(reading: Reading, at: At, known: Known): ProjectRead
     if (expanded.length === 0 && mine === undefined) continue;
     const tree = growTree(reading, known.growth);
     for (const { template, parameters } of expanded) {
-      const given = new Map([...parameters, ['name', shortName] as const]);
-      const call = `project ${name}`;
-      tree.add(template.pipelines.get(pipeline) ?? [], (job) => fill(reading, job.at, job.name, given, call));
+      const fillIn = (job: RawJob): string | undefined =>
+        fill(reading, job.at, template.formats.get(job.name), parameters, name);
+      tree.add(template.pipelines.get(pipeline) ?? [], fillIn);
     }
     tree.add(mine ?? [], (job) => job.name);
     pipelines.set(pipeline, tree.trees);
@@ -140,7 +150,7 @@ interface Call {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-function readCalls(reading: Reading, at: At | undefined, known: Known): Call[] {
+function readCalls(reading: Reading, at: At | undefined, known: Known, automatic: string): Call[] {
   if (at === undefined) return [];
   const strict = reading.dialect === 'zuul-2.6';
   const calls = Array.isArray(at.value)
@@ -153,7 +163,7 @@ function readCalls(reading: Reading, at: At | undefined, known: Known): Call[] {
     return [];
   }
   return calls
-    .map((call) => readCall(reading, call, pathOf(at), known.templates))
+    .map((call) => readCall(reading, call, pathOf(at), known.templates, automatic))
     .filter((call) => call !== undefined);
 }
 
@@ -162,6 +172,7 @@ function readCall(
   at: At,
   path: string,
   templates: ReadonlyMap<string, Template>,
+  automatic: string,
 ): Call | undefined {
   const plain = typeof at.value === 'string' && reading.dialect === 'stackgate' ? at.value : undefined;
   const given = isMapping(at.value) ? at.value : {};
@@ -183,7 +194,7 @@ function readCall(
       path,
     });
   }
-  const parameters = readParameters(reading, at, path, given, template);
+  const parameters = readParameters(reading, at, path, given, template, automatic);
   return parameters && { template, parameters };
 }
 
@@ -193,8 +204,9 @@ function readParameters(
   path: string,
   given: Readonly<Record<string, unknown>>,
   template: Template,
+  automatic: string,
 ): ReadonlyMap<string, string> | undefined {
-  const parameters = new Map<string, string>();
+  const parameters = new Map([['name', automatic]]);
   const before = reading.problems.length;
   for (const [key, value] of Object.entries(given)) {
     if (key === 'name') continue;

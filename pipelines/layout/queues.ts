@@ -25,7 +25,7 @@ export function sharedQueues(
 ): SharedQueue[] {
   let queues: Forming[] = members
     .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-    .map(({ name, trees }) => ({ projects: [name], jobs: new Set(jobsOf(trees)), assignedName: undefined }));
+    .map(({ name, trees }) => ({ projects: [name], jobs: jobsOf(trees), assignedName: undefined }));
   for (let before = -1; before !== queues.length; ) {
     before = queues.length;
     queues = joinOnce(queues, shares);

@@ -33,26 +33,18 @@ export function parseFormat(text: string): Format | { readonly reason: string } 
     }
   }
   parts.push(literal);
-  return parts;
+  return parts.filter((part) => part !== '');
 }
 
 /** The text with its parameters filled in; undefined after a problem was reported at the template's text. */
 export function fill(
   reading: Reading,
   at: At,
-  text: string,
+  format: Format | undefined,
   parameters: ReadonlyMap<string, string>,
-  call: string,
+  project: string,
 ): string | undefined {
-  const format = parseFormat(text);
-  if ('reason' in format) {
-    return error(
-      reading,
-      at,
-      'bad-template',
-      `${JSON.stringify(text)} cannot be filled in: ${format.reason}.`,
-    );
-  }
+  if (format === undefined) return undefined;
   let filled = '';
   for (const part of format) {
     if (typeof part === 'string') {
@@ -61,16 +53,22 @@ export function fill(
     }
     const value = parameters.get(part.parameter);
     if (value === undefined) {
+      const parameter = JSON.stringify(part.parameter);
       return error(
         reading,
         at,
         'missing-parameter',
-        `${JSON.stringify(text)} needs the parameter ${JSON.stringify(part.parameter)}, which ${call} does not give.`,
+        `The name of this job needs the parameter ${parameter}, which the project ${project} does not give.`,
         { hint: meant(part.parameter, parameters.keys()) },
       );
     }
     filled += value;
   }
   if (filled.length <= LONGEST_NAME) return filled;
-  return error(reading, at, 'job-name', `A name of ${filled.length} characters comes out of it, in ${call}.`);
+  return error(
+    reading,
+    at,
+    'job-name',
+    `A name of ${filled.length} characters comes out of it for the project ${project}.`,
+  );
 }

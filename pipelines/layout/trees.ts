@@ -44,14 +44,6 @@ function readJobs(reading: Reading, at: At, path: string): RawJob[] {
   return [{ at, name, children: [] }];
 }
 
-/** Names of a raw tree, parents included or left out. */
-export function namesOf(jobs: readonly RawJob[], parents: boolean): At[] {
-  return jobs.flatMap((job) => [
-    ...(parents || job.children.length === 0 ? [{ value: job.name, up: job.at }] : []),
-    ...namesOf(job.children, parents),
-  ]);
-}
-
 interface Grown {
   readonly job: string;
   readonly children: Grown[];
@@ -106,10 +98,11 @@ export function growTree(
   return { trees, add: (jobs, fill) => add(trees, jobs, fill) };
 }
 
-/** Every job of the trees, once for each position. */
-export function* jobsOf(trees: readonly JobTree[]): Generator<string> {
-  for (const tree of trees) {
-    yield tree.job;
-    yield* jobsOf(tree.children);
+/** The jobs of the trees, once each. */
+export function jobsOf(trees: readonly JobTree[], jobs = new Set<string>()): Set<string> {
+  for (const { job, children } of trees) {
+    jobs.add(job);
+    if (children.length > 0) jobsOf(children, jobs);
   }
+  return jobs;
 }
