@@ -172,11 +172,12 @@ export interface JobRule {
   readonly failFast?: boolean;
   /** Its own entry, else the last metajob that applies, else where a project first names it. */
   readonly place?: string;
-  /** Where a filter was said, if that is not `place`: metajobs hand filters on. */
-  readonly places?: Readonly<Partial<Record<JobFilter, string>>>;
+  /** Where a setting was said, if that is not `place`: metajobs hand settings on. */
+  readonly places?: Readonly<Partial<Record<JobSetting, string>>>;
 }
 
 export type JobFilter = 'branches' | 'files' | 'irrelevantFiles' | 'skipIf';
+export type JobSetting = Exclude<keyof JobRule, 'name' | 'place' | 'places'>;
 
 export interface SkipIf {
   readonly project?: string;
