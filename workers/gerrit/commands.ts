@@ -140,6 +140,7 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
       used.running += 1;
       const attach = (channel: ClientChannel) => {
         channel.once('close', () => leave(used));
+        channel.on('error', () => undefined);
         // Standard error is read, or the channel would stall; what Gerrit says there is why it refuses.
         let complaint = '';
         channel.stderr.on('data', (chunk: Buffer) => {
