@@ -2,8 +2,10 @@ import { didYouMean } from '../jobs/problem.ts';
 import type { Change } from './change.ts';
 import type { GerritEvent } from './event.ts';
 import type { GerritTrigger, JobTree, Layout, Pipeline, ProjectRule } from './layout.ts';
-import { jobApplies, type Reason, type Subject } from './match.ts';
+import { jobApplies, no, type Reason, type Subject } from './match.ts';
+import type { SiteSettings } from './ports.ts';
 import { approvalsSatisfy, canMerge, meets } from './require.ts';
+import { isOwn } from './rules.ts';
 import { triggerWants } from './trigger.ts';
 
 /**
@@ -20,12 +22,16 @@ export interface Explained {
   readonly children: readonly Explained[];
 }
 
-/** What an event would start. `change` is the change it is about, where it is about one; `now` in ms. */
+/**
+ * What an event would start. `change` is the change it is about, where it is about one; `now` in ms; `accounts` are our own
+ * usernames per connection.
+ */
 export function explainEvent(
   layout: Layout,
   event: GerritEvent,
   change: Change | undefined,
   now: number,
+  accounts: SiteSettings['accounts'] = {},
 ): Explained {
   const { project, ref } = event;
   const about =
@@ -34,8 +40,9 @@ export function explainEvent(
       : `change ${change.number},${change.patchset} on ${change.branch}`;
   const who = event.account?.username ?? event.account?.email ?? event.account?.name;
   const title = `${event.type}${who === undefined ? '' : ` by ${who}`}: ${project ?? 'no project'}, ${about}`;
+  const ask: Ask = (trigger) => askTrigger({ layout, accounts, event, change, now }, trigger);
   return overPipelines(layout, project, title, (pipeline, rule) => {
-    const asked = explainTriggers(layout, pipeline, event, change, now);
+    const asked = explainTriggers(pipeline, ask);
     const subject: Subject = { project: rule.name, change, ref: change === undefined ? ref : undefined };
     return explainPipeline(layout, pipeline, rule, subject, change, now, asked);
   });
@@ -97,33 +104,33 @@ function explainPipeline(
   return node(wanted ? 'yes' : 'no', title, place, [...conditions, ...jobs]);
 }
 
-function explainTriggers(
-  layout: Layout,
-  pipeline: Pipeline,
-  event: GerritEvent,
-  change: Change | undefined,
-  now: number,
-): Explained {
+type Ask = (trigger: GerritTrigger) => true | Reason;
+
+function explainTriggers(pipeline: Pipeline, ask: Ask): Explained {
   const answers = pipeline.triggers.map((trigger) => {
     if (trigger.kind !== 'gerrit')
       return node('no', `${trigger.kind} trigger: no event of Gerrit's`, trigger.place);
-    const name = `trigger on ${trigger.events.join(', ')}`;
-    return answer(name, askTrigger(layout, trigger, event, change, now), trigger.place);
+    return answer(`trigger on ${trigger.events.join(', ')}`, ask(trigger), trigger.place);
   });
   if (answers.length === 0) return node('no', 'it has no triggers');
   const wanting = answers.find((each) => each.verdict === 'yes');
   return wanting ?? node('no', 'no trigger wants the event', undefined, answers);
 }
 
-function askTrigger(
-  layout: Layout,
-  trigger: GerritTrigger,
-  event: GerritEvent,
-  change: Change | undefined,
-  now: number,
-): true | Reason {
+interface Asked {
+  readonly layout: Layout;
+  readonly accounts: SiteSettings['accounts'];
+  readonly event: GerritEvent;
+  readonly change: Change | undefined;
+  readonly now: number;
+}
+
+function askTrigger({ layout, accounts, event, change, now }: Asked, trigger: GerritTrigger): true | Reason {
   const wants = triggerWants(trigger, event, layout.quirks);
-  if (wants !== true || change === undefined) return wants;
+  if (wants !== true) return wants;
+  if (trigger.comments.length > 0 && isOwn(accounts, event))
+    return no('we wrote it ourselves, and what we write starts nothing by its text', trigger.place);
+  if (change === undefined) return true;
   return approvalsSatisfy(trigger.requireApprovals, trigger.rejectApprovals, change, now, layout.quirks);
 }
 

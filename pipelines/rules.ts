@@ -118,7 +118,7 @@ export function wantedBy(rules: Rules, event: GerritEvent): { pipeline: Pipeline
   const project = rules.layout.projects[event.project];
   if (project === undefined) return [];
   const jobless = rules.quirk('jobless-items');
-  const own = isOwn(rules, event);
+  const own = isOwn(rules.settings.accounts, event);
   return candidates.filter(
     ({ pipeline, trigger }) =>
       (jobless || project.pipelines[pipeline.name] !== undefined) &&
@@ -128,8 +128,10 @@ export function wantedBy(rules: Rules, event: GerritEvent): { pipeline: Pipeline
 }
 
 /** Written by ourselves: a report that quotes `recheck` must not start itself for ever. */
-function isOwn(rules: Rules, event: GerritEvent): boolean {
-  const username = event.account?.username;
-  if (username === undefined) return false;
-  return rules.settings.accounts[event.connection]?.includes(username) ?? false;
+export function isOwn(
+  accounts: SiteSettings['accounts'],
+  { connection, account }: Pick<GerritEvent, 'connection' | 'account'>,
+): boolean {
+  const username = account?.username;
+  return username !== undefined && (accounts[connection]?.includes(username) ?? false);
 }
