@@ -186,6 +186,30 @@ describe('job files of a vendor', () => {
     ]);
   });
 
+  it('helps with slips', () => {
+    const macro = '- builder: {name: net-info, builders: [{shell: x}]}\n';
+    expect(read(`${macro}- job: {name: a, builders: [net-ifno]}`).problems).toMatchObject([
+      { code: 'unsupported-builder', hint: 'Did you mean "net-info"?' },
+    ]);
+    expect(
+      read('- job:\n    name: a\n    builders:\n      - shell: x\n        fail: true\n').problems,
+    ).toMatchObject([{ severity: 'warning', code: 'ignored-key', at: { line: 5, column: 9 } }]);
+    expect(read('- job: {name: a:b}').problems).toMatchObject([{ code: 'job-name' }]);
+    expect(read('- job: {name: ../b}').problems).toMatchObject([{ code: 'job-name' }]);
+    expect(read('- view: {name: v}').problems).toMatchObject([
+      { severity: 'warning', code: 'ignored-section' },
+    ]);
+  });
+
+  it('tells nothing but the syntax error while a file cannot be read', () => {
+    const sources = [
+      { name: 'a.yaml', text: '- builder: {name: m, builders: [' },
+      { name: 'b.yaml', text: '- job: {name: j, builders: [m]}' },
+    ];
+    const { problems } = readJobs(sources, { read: () => undefined, unsupported: 'error' });
+    expect(problems.map(({ at }) => at?.file)).toEqual(['a.yaml']);
+  });
+
   it('leaves a disabled job out and says so', () => {
     const { problems, jobs } = read('- job:\n    name: a\n    disabled: true\n');
     expect(jobs).toEqual({});

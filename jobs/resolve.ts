@@ -27,7 +27,7 @@ export interface ReadJobsOptions {
 }
 
 export interface JobsRead {
-  /** By name; without the jobs that have errors and those that are disabled. */
+  /** By name; without the jobs that have errors and those that are disabled. None where a file cannot be read at all. */
   readonly jobs: Record<string, JobDefinition>;
   /** Every job as JJB would hand it to Jenkins, macros replaced. */
   readonly raw: Record<string, unknown>;
@@ -40,19 +40,27 @@ export function readJobs(sources: readonly SourceFile[], options: ReadJobsOption
   const settings = options.settings ?? {};
   const included = new Map<string, SourceFile>();
   const corpus = loadCorpus(sources, { ...settings, read: options.read, included });
-  const inliner = createInliner(corpus, settings);
-  const jobs: Record<string, JobDefinition> = {};
-  const raw: Record<string, unknown> = {};
-  for (const job of expandJobs(corpus, settings)) {
-    if (job.name === '__proto__') continue;
-    const before = corpus.problems.length;
-    const inlined = inlineJob(job, inliner, corpus);
-    raw[job.name] = inlined.data;
-    const definition = resolveJob(job, inlined, createReport(corpus, job, options.unsupported));
-    const failed = corpus.problems.slice(before).some(isError);
-    if (definition !== undefined && !failed) jobs[job.name] = definition;
+  if (corpus.incomplete) {
+    return { jobs: {}, raw: {}, problems: corpus.problems, included: [...included.values()] };
   }
-  return { jobs, raw, problems: once(corpus.problems), included: [...included.values()] };
+  const inliner = createInliner(corpus, settings);
+  const hints = new Map<string, string | undefined>();
+  const jobs = new Map<string, JobDefinition>();
+  const raw = new Map<string, unknown>();
+  for (const job of expandJobs(corpus, settings)) {
+    const before = corpus.problems.length;
+    const inlined = inlineJob(job, inliner);
+    raw.set(job.name, inlined.data);
+    const definition = resolveJob(job, inlined, createReport(corpus, job, options.unsupported, hints));
+    const failed = corpus.problems.slice(before).some(isError);
+    if (definition !== undefined && !failed) jobs.set(job.name, definition);
+  }
+  return {
+    jobs: Object.fromEntries(jobs),
+    raw: Object.fromEntries(raw),
+    problems: once(corpus.problems),
+    included: [...included.values()],
+  };
 }
 
 function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobDefinition | undefined {
@@ -96,6 +104,15 @@ const UNSUPPORTED_LISTS = ['prebuilders', 'postbuilders', 'reporters', 'notifica
 
 /** Keys of a job that are not lists of parts, and mean something here. */
 function checkJob(job: ExpandedJob, report: Report): void {
+  if (!isJobName(job.name)) {
+    const message = `${JSON.stringify(job.name)} cannot be the name of a job.`;
+    report.error(
+      'job-name',
+      message,
+      undefined,
+      'Jenkins allows no control characters and none of ?*\\%!@#$^&|<>[]:; in it.',
+    );
+  }
   const type = job.data['project-type'] ?? 'freestyle';
   if (type !== 'freestyle') {
     report.unsupported('project-type', pythonText(type), report.place('project-type'));
@@ -115,6 +132,13 @@ function checkJob(job: ExpandedJob, report: Report): void {
       report.place('concurrent'),
     );
   }
+}
+
+/** Jenkins' rule; folders are parts before a `/`. */
+function isJobName(name: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused
+  if (name.length > 250 || /[?*\\%!@#$^&|<>[\]:;\u0000-\u001f\u007f]/.test(name)) return false;
+  return name.split('/').every((part) => part.trim() !== '' && part !== '.' && part !== '..');
 }
 
 function checkList(key: string, value: unknown, report: Report): void {

@@ -1,5 +1,5 @@
 import { createPlaces, type PlaceBook } from '../places.ts';
-import { didYouMean, type Problem, type SourceFile } from '../problem.ts';
+import { didYouMean, isError, type Problem, type SourceFile } from '../problem.ts';
 import type { Anchor } from '../yaml.ts';
 import { ALL_CHARACTERS, type Budget } from './format.ts';
 import { type IncludeOptions, readJobFile } from './include.ts';
@@ -11,6 +11,8 @@ export interface Corpus {
   readonly places: PlaceBook;
   readonly problems: Problem[];
   readonly budget: Budget;
+  /** A file could not be read at all; what the others miss because of it is not worth telling. */
+  readonly incomplete: boolean;
 }
 
 /** Settings of `jenkins_jobs.ini` that change what files mean. */
@@ -69,9 +71,13 @@ export function loadCorpus(
     problems,
     ...(settings.included === undefined ? {} : { included: settings.included }),
   };
+  let incomplete = false;
   for (const source of sources) {
-    const { value } = readJobFile(source, options, anchors);
-    if (value === null) continue;
+    const { value, problems: own } = readJobFile(source, options, anchors);
+    if (value === null) {
+      incomplete ||= own.some(isError);
+      continue;
+    }
     if (!isList(value)) {
       problems.push({
         severity: 'error',
@@ -84,7 +90,18 @@ export function loadCorpus(
     }
     for (const item of value) addItem(item, value, { entities, places, problems, settings });
   }
-  return { entities, places, problems, budget: { left: ALL_CHARACTERS } };
+  tellViews(entities, places, problems);
+  return { entities, places, problems, budget: { left: ALL_CHARACTERS }, incomplete };
+}
+
+/** Views are tabs of Jenkins; one sentence is enough. */
+function tellViews(entities: Corpus['entities'], places: PlaceBook, problems: Problem[]): void {
+  for (const kind of ['view', 'view-template', 'view-group']) {
+    const [first] = entities.get(kind)?.values() ?? [];
+    if (first === undefined) continue;
+    const message = `Sections "${kind}" are ignored: there are no views here.`;
+    problems.push({ severity: 'warning', code: 'ignored-section', message, at: places.of(first) });
+  }
 }
 
 interface Loading {

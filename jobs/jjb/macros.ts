@@ -56,6 +56,22 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     }
   }
 
+  /** JJB takes the first key of a component and is silent about others. */
+  function tellNeighbours(name: string, item: Dict, via: readonly Step[]): void {
+    const [, neighbour] = Object.keys(item);
+    if (neighbour === undefined) return;
+    const message = `The key "${neighbour}" stands beside "${name}:" and is ignored.`;
+    const hint = `Indent what belongs to "${name}:", or start another item with "- ".`;
+    problems.push({
+      severity: 'warning',
+      code: 'ignored-key',
+      message,
+      at: places.of(item, neighbour),
+      hint,
+      via,
+    });
+  }
+
   function dispatch(
     kind: string,
     item: unknown,
@@ -71,6 +87,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
       value = format(value, params, at, via);
       if (value === undefined) return;
     }
+    if (isDict(item)) tellNeighbours(name, item, via);
     const macro = corpus.entities.get(kind)?.get(name);
     if (macro === undefined) {
       work.out.push({ name, value, at, via });
@@ -123,7 +140,7 @@ export interface InlinedJob {
   readonly parts: Readonly<Record<string, readonly Component[]>>;
 }
 
-export function inlineJob(job: ExpandedJob, inliner: Inliner, corpus: Corpus): InlinedJob {
+export function inlineJob(job: ExpandedJob, inliner: Inliner): InlinedJob {
   const data: Record<string, unknown> = { ...job.data };
   const parts: Record<string, readonly Component[]> = {};
   for (const [list, kind] of LISTS) {
@@ -133,7 +150,6 @@ export function inlineJob(job: ExpandedJob, inliner: Inliner, corpus: Corpus): I
     parts[list] = components;
     data[list] = components.map(({ name, value }) => ({ [name]: value }));
   }
-  corpus.places.link(data, job.data);
   return { data, parts };
 }
 

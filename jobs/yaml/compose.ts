@@ -12,7 +12,6 @@ import {
   unknownAlias,
   unknownTag,
 } from './reader.ts';
-import { Float } from './scalar.ts';
 
 /** Builds the value of a document from the parser's events, and notes where everything stands. */
 
@@ -197,7 +196,7 @@ function mergeSources(reader: Reader, value: unknown, at: number): Mapping[] {
 }
 
 function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Float);
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function close(frame: Frame, reader: Reader): unknown {

@@ -103,8 +103,12 @@ function float(value: number, exact: boolean): number | Float {
   return exact && looksLikeInteger ? new Float(value) : value;
 }
 
+/** Added up from the right, as PyYAML does it: the order shows in the last digit. */
 function sexagesimal(digits: string): number {
-  return digits.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  return digits
+    .split(':')
+    .reverse()
+    .reduce((sum, part, place) => sum + Number(part) * 60 ** place, 0);
 }
 
 /** A float as Python's `repr` prints it: shortest digits, always a point or an exponent. */

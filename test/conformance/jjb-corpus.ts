@@ -61,7 +61,7 @@ export function expandFiles(files: readonly CorpusFile[]): {
   const sources = files.filter((file) => /\.ya?ml$/.test(file.name));
   const corpus = loadCorpus(sources, { read: (path) => texts.get(path) });
   const inliner = createInliner(corpus, {});
-  const jobs = new Map(expandJobs(corpus, {}).map((job) => [job.name, inlineJob(job, inliner, corpus).data]));
+  const jobs = new Map(expandJobs(corpus, {}).map((job) => [job.name, inlineJob(job, inliner).data]));
   return { jobs, problems: corpus.problems, sources, seconds: (performance.now() - start) / 1000 };
 }
 

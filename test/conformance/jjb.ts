@@ -48,9 +48,7 @@ export async function checkCase(fixtures: string, text: string): Promise<string[
   const corpus = loadCorpus([source], { ...settings, read });
   const expanded = corpus.problems.some(isError) ? [] : expandJobs(corpus, settings);
   const inliner = createInliner(corpus, settings);
-  const jobs = corpus.problems.some(isError)
-    ? []
-    : expanded.map((job) => inlineJob(job, inliner, corpus).data);
+  const jobs = corpus.problems.some(isError) ? [] : expanded.map((job) => inlineJob(job, inliner).data);
   const errors = corpus.problems.filter(isError);
   if (wanted.error !== undefined) {
     return errors.length > 0 ? [] : [`    expected the error ${wanted.error.message}, got none`];

@@ -18,9 +18,34 @@ export interface Report {
   options(kind: string, part: Component, known: readonly string[]): Dict;
 }
 
-export function createReport(corpus: Corpus, job: ExpandedJob, unsupported: 'error' | 'ignore'): Report {
+/** What is supported, to find what was meant. */
+const SUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  builder: ['shell', 'python'],
+  wrapper: ['timeout', 'timestamps', 'inject'],
+  publisher: ['archive', 'scp'],
+  parameter: ['string', 'text', 'password', 'choice', 'bool', 'label'],
+};
+
+/** `hints`: what was found out before, by kind and name. */
+export function createReport(
+  corpus: Corpus,
+  job: ExpandedJob,
+  unsupported: 'error' | 'ignore',
+  hints: Map<string, string | undefined>,
+): Report {
   const { places, problems } = corpus;
   const via = (part: Component | undefined) => part?.via ?? job.via;
+  const meant = (kind: string, name: string): string | undefined => {
+    const key = `${kind} ${name}`;
+    if (!hints.has(key)) {
+      hints.set(
+        key,
+        didYouMean(name, [...(SUPPORTED[kind] ?? []), ...(corpus.entities.get(kind)?.keys() ?? [])]),
+      );
+    }
+    const near = hints.get(key);
+    return near === undefined ? undefined : `Did you mean "${near}"?`;
+  };
   const report: Report = {
     error(code, message, at, hint, part) {
       problems.push({ severity: 'error', code, message, at: at ?? job.at, hint, via: via(part) });
@@ -33,6 +58,7 @@ export function createReport(corpus: Corpus, job: ExpandedJob, unsupported: 'err
         at: at ?? job.at,
         hint:
           hint ??
+          meant(what, name) ??
           (unsupported === 'error'
             ? 'Remove it, or set "unsupported: ignore" to run without it.'
             : undefined),

@@ -59,13 +59,24 @@ function timeout(part: Component, report: Report): Wrapper | undefined {
     );
     return undefined;
   }
-  const variable = options['timeout-var'];
+  const variable = options['timeout-var'] ?? undefined;
+  if (variable !== undefined && !/^[A-Za-z_]\w*$/.test(pythonText(variable))) {
+    const shown = JSON.stringify(pythonText(variable));
+    report.error(
+      'timeout',
+      `${shown} cannot be a variable.`,
+      report.placeIn(part, 'timeout-var'),
+      undefined,
+      part,
+    );
+    return undefined;
+  }
   return {
     kind: 'timeout',
     timeout: {
       limit: minutes * 60_000,
       fail: readFlag(options['fail'], false),
-      ...(variable === undefined || variable === null ? {} : { variable: pythonText(variable) }),
+      ...(variable === undefined ? {} : { variable: pythonText(variable) }),
     },
   };
 }
