@@ -6,8 +6,14 @@ import { type Draft, put, type WorldTables } from './world.ts';
 
 /** What changes need, and whether Gerrit would submit them: answers from what was fetched, never from a guess. */
 
+const rowKeys = new WeakMap<object, string>();
+
 export function changeRowKey(ref: Pick<ChangeRef, 'connection' | 'number'>): string {
-  return `${ref.connection}/${ref.number}`;
+  const known = rowKeys.get(ref);
+  if (known !== undefined) return known;
+  const key = `${ref.connection}/${ref.number}`;
+  rowKeys.set(ref, key);
+  return key;
 }
 
 export function findChange(

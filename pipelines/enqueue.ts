@@ -7,7 +7,7 @@ import { managerOf, needsIn, notReady, queueFor, sharedQueue } from './managers.
 import { jobApplies } from './match.ts';
 import { append, isInQueue, itemsOf, mustItem, queuesOf } from './queue.ts';
 import { reportStart } from './report.ts';
-import { meets } from './require.ts';
+import { meets, trusts } from './require.ts';
 import type { Rules } from './rules.ts';
 import { flatten } from './verdict.ts';
 import { count, type Draft, drop, nowOf, type QueueRow } from './world.ts';
@@ -60,6 +60,11 @@ export function add(
   if (unready !== undefined) return no(unready);
   if (!(options.ignoreRequirements ?? false) && change !== undefined) {
     const answer = meets(pipeline, change, nowOf(draft), rules.layout.quirks);
+    if (answer !== true) return no(answer.why);
+  }
+  // What is only built on runs too, in the builds of those behind it.
+  if (!live && change !== undefined && pipeline.trust !== undefined) {
+    const answer = trusts(pipeline.trust, change, nowOf(draft));
     if (answer !== true) return no(answer.why);
   }
   const jobs = live ? (options.jobs ?? jobsFor(rules, pipeline, subject, change)) : [];

@@ -135,8 +135,18 @@ export const emptySet: BuildSet = {
   tries: {},
 };
 
+const keys = new WeakMap<Subject, string>();
+
 /** Same thing: a change of the same patchset, a ref at the same commit, a project’s timer. Also a map key. */
 export function subjectKey(subject: Subject): string {
+  const known = keys.get(subject);
+  if (known !== undefined) return known;
+  const key = makeKey(subject);
+  keys.set(subject, key);
+  return key;
+}
+
+function makeKey(subject: Subject): string {
   switch (subject.kind) {
     case 'change':
       return `${subject.connection}/${subject.number},${subject.patchset}`;

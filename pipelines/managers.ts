@@ -39,12 +39,12 @@ export function managerOf(pipeline: Pipeline): Manager {
 export function notReady(rules: Rules, pipeline: Pipeline, change: Change | undefined): string | undefined {
   if (!managerOf(pipeline).merges) return undefined;
   if (change === undefined) return 'a gate takes changes only';
-  const answer = canMerge(change, labelsOf(rules, pipeline));
+  const answer = canMerge(change, labelsOf(pipeline));
   return answer === true ? undefined : answer.why;
 }
 
 const labels = new WeakMap<Pipeline, ReadonlySet<string>>();
-function labelsOf(_rules: Rules, pipeline: Pipeline): ReadonlySet<string> {
+function labelsOf(pipeline: Pipeline): ReadonlySet<string> {
   const known = labels.get(pipeline);
   if (known !== undefined) return known;
   const own = ownLabels(pipeline);

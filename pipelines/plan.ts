@@ -1,6 +1,7 @@
-import { restart, stop, stopBuild } from './cancel.ts';
+import { restart, stop, stopBuild, takeOut } from './cancel.ts';
 import { type Change, changeKey } from './change.ts';
 import { needsOf } from './depend.ts';
+import { add } from './enqueue.ts';
 import { noteItem } from './history.ts';
 import { type Build, type Item, subjectKey } from './item.ts';
 import { askMerge, launchJobs, skipAll } from './launch.ts';
@@ -54,8 +55,19 @@ interface Pass {
   readonly rules: Rules;
   readonly pipeline: Pipeline;
   readonly queue: string;
-  /** subject → item */
-  readonly inside: Map<string, string>;
+  /** subject → item; made when somebody needs something. */
+  inside: Map<string, string> | undefined;
+}
+
+function insideOf(draft: Draft, pass: Pass): Map<string, string> {
+  if (pass.inside !== undefined) return pass.inside;
+  const inside = new Map<string, string>();
+  for (const id of mustQueue(draft, pass.queue).items) {
+    const key = subjectKey(mustItem(draft, id).subject);
+    if (!inside.has(key)) inside.set(key, id);
+  }
+  pass.inside = inside;
+  return inside;
 }
 
 /** One pass. Whatever it changes that calls for another marks the queue again. */
@@ -63,14 +75,9 @@ function walk(draft: Draft, rules: Rules, queueId: string): void {
   const queue = draft.tables.queues.get(queueId);
   const pipeline = rules.pipelines.get(queue?.pipeline ?? '')?.pipeline;
   if (queue === undefined || pipeline === undefined) return;
-  const inside = new Map<string, string>();
-  for (const id of queue.items) {
-    const key = subjectKey(mustItem(draft, id).subject);
-    if (!inside.has(key)) inside.set(key, id);
-  }
   let nearest: string | null = null;
   let position = 0;
-  const pass = { rules, pipeline, queue: queueId, inside };
+  const pass: Pass = { rules, pipeline, queue: queueId, inside: undefined };
   const stands = rules.quirk('stands-still-while-reporting');
   for (const id of queue.items) {
     const item = draft.tables.items.get(id);
@@ -95,9 +102,11 @@ function walkItem(
   const manager = managerOf(pipeline);
   const queue = mustQueue(draft, pass.queue);
   const about = changeOf(draft, start);
-  const needs = needsIn(draft, rules, pipeline, about, queue, (key) => pass.inside.has(key));
+  if (isResting(start, about, nearest, queue.window, position)) return start.id;
+  const needs = needsIn(draft, rules, pipeline, about, queue, (key) => insideOf(draft, pass).has(key));
   if (needs.kind !== 'met') {
-    leaveUnmerged(draft, pass, start);
+    if (!manager.merges && !rules.quirk('updated-needs-fail')) enterAgain(draft, pass, start);
+    else leaveUnmerged(draft, pass, start);
     return nearest;
   }
   const aheadItem = start.ahead === null ? undefined : mustItem(draft, start.ahead);
@@ -138,7 +147,7 @@ function walkItem(
   }
   if (!item.live) {
     if (behind(draft, item).length === 0) {
-      pass.inside.delete(subjectKey(item.subject));
+      pass.inside?.delete(subjectKey(item.subject));
       stop(draft, item, 'not-needed');
       remove(draft, item.id);
       return nearest;
@@ -153,6 +162,20 @@ function walkItem(
   return failing.length === 0 ? item.id : nearest;
 }
 
+/** Most of a long gate stands outside the window, on the one before it, and needs nothing: nothing comes of looking closer. */
+function isResting(
+  item: Item,
+  about: Change | undefined,
+  nearest: string | null,
+  window: number,
+  position: number,
+): boolean {
+  if (window === 0 || position < window || item.active || item.ahead !== nearest) return false;
+  if (!item.live || item.failing.length > 0 || item.set.merge.phase !== 'not-asked') return false;
+  if (item.set.halted === true || about === undefined || needsOf(about).length > 0) return false;
+  return item.jobs.length > 0 && Object.keys(item.set.builds).length === 0;
+}
+
 function setFailing(draft: Draft, item: Item, failing: readonly string[]): void {
   if (failing.length === item.failing.length && failing.every((why, at) => why === item.failing[at])) return;
   change(draft, item.id, { failing });
@@ -165,7 +188,7 @@ function isMerged(draft: Draft, item: Item | undefined): boolean {
 function needsFailing(draft: Draft, pass: Pass, about: Change | undefined): boolean {
   if (about === undefined) return false;
   for (const ref of needsOf(about)) {
-    const id = pass.inside.get(changeKey(ref));
+    const id = insideOf(draft, pass).get(changeKey(ref));
     const needed = id === undefined ? undefined : draft.tables.items.get(id);
     if (needed !== undefined && needed.failing.length > 0) return true;
   }
@@ -304,7 +327,7 @@ function reportFinal(draft: Draft, pass: Pass, item: Item, ending: Ending, resul
 /** Takes a finished item out; `unmerged`: those behind counted on it and must start over. */
 function leave(draft: Draft, pass: Pass, item: Item, result: string, unmerged: boolean): void {
   noteItem(draft, item, result);
-  pass.inside.delete(subjectKey(item.subject));
+  pass.inside?.delete(subjectKey(item.subject));
   const followers = managerOf(pass.pipeline).merges ? behind(draft, item) : [];
   if (unmerged) shrink(draft, pass);
   for (const follower of followers) restart(draft, mustItem(draft, follower.id), 'rebased');
@@ -317,10 +340,26 @@ export function shrink(draft: Draft, pass: Pick<Pass, 'pipeline' | 'queue'>): vo
   changeQueue(draft, pass.queue, { window: narrow(window, pass.pipeline.window) });
 }
 
+/** What it needs has changed: it starts over on that. */
+function enterAgain(draft: Draft, pass: Pass, start: Item): void {
+  const { rules, pipeline } = pass;
+  const { subject, enqueuedAt, run, jobs } = start;
+  pass.inside?.delete(subjectKey(subject));
+  takeOut(draft, start.id, 'rebased');
+  if (!start.live) return;
+  const added = add(draft, rules, pipeline, subject, {
+    enqueuedAt,
+    quiet: true,
+    ignoreRequirements: true,
+    ...(run === undefined ? {} : { run, jobs }),
+  });
+  if (!added.ok) noteItem(draft, start, 'DEQUEUED', added.note);
+}
+
 /** What it needs will not merge: it leaves at once, wherever it stands. */
 function leaveUnmerged(draft: Draft, pass: Pass, start: Item): void {
   const { rules, pipeline } = pass;
-  pass.inside.delete(subjectKey(start.subject));
+  pass.inside?.delete(subjectKey(start.subject));
   restart(draft, start, 'dequeued');
   if (start.live) {
     skipAll(draft, rules, start.id, 'a change that it needs did not merge');

@@ -22,6 +22,7 @@ export function mustQueue(draft: Draft, id: string): QueueRow {
 /** Replaces some fields of an item. */
 export function change(draft: Draft, id: string, fields: Partial<Item>): Item {
   const next = { ...mustItem(draft, id), ...fields };
+  if (fields.ahead !== undefined) draft.followers.delete(next.queue);
   put(draft, 'items', id, next);
   return next;
 }
@@ -70,45 +71,62 @@ export function append(
   const placed: Item = { ...item, queue: queueId, ahead };
   put(draft, 'items', item.id, placed);
   put(draft, 'queues', queueId, { ...queue, items: [...queue.items, item.id] });
+  draft.followers.delete(queueId);
   draft.dirty.add(queueId);
   return placed;
 }
 
-/** Those who build directly on an item, in queue order. They always stand behind it in the list. */
-export function behind(draft: Draft, item: Item): Item[] {
-  const { items } = mustQueue(draft, item.queue);
-  const found: Item[] = [];
-  for (let at = items.indexOf(item.id) + 1; at < items.length; at++) {
-    const other = mustItem(draft, items[at] ?? '');
-    if (other.ahead === item.id) found.push(other);
+function followersIn(draft: Draft, queueId: string): Map<string, Set<string>> {
+  const known = draft.followers.get(queueId);
+  if (known !== undefined) return known;
+  const followers = new Map<string, Set<string>>();
+  for (const id of mustQueue(draft, queueId).items) {
+    const { ahead } = mustItem(draft, id);
+    if (ahead !== null) link(followers, ahead, id);
   }
-  return found;
+  draft.followers.set(queueId, followers);
+  return followers;
 }
 
-/** An item and all that builds on it, directly or not, in queue order. */
+function link(followers: Map<string, Set<string>>, ahead: string, id: string): void {
+  const known = followers.get(ahead);
+  if (known === undefined) followers.set(ahead, new Set([id]));
+  else known.add(id);
+}
+
+/** Those who build directly on an item. They always stand behind it in the list. */
+export function behind(draft: Draft, item: Item): Item[] {
+  return [...(followersIn(draft, item.queue).get(item.id) ?? [])].map((id) => mustItem(draft, id));
+}
+
+/** An item and all that builds on it, directly or not. */
 export function withFollowers(draft: Draft, item: Item): Item[] {
-  const { items } = mustQueue(draft, item.queue);
-  const inside = new Set([item.id]);
   const found = [item];
-  for (let at = items.indexOf(item.id) + 1; at < items.length; at++) {
-    const other = mustItem(draft, items[at] ?? '');
-    if (other.ahead === null || !inside.has(other.ahead)) continue;
-    inside.add(other.id);
-    found.push(other);
-  }
+  for (const each of found) found.push(...behind(draft, each));
   return found;
 }
 
 /** Lets an item build on another; whoever built on it builds on what it left. */
 export function moveBehind(draft: Draft, item: Item, ahead: string | null): void {
-  for (const follower of behind(draft, item)) change(draft, follower.id, { ahead: item.ahead });
-  change(draft, item.id, { ahead });
+  const followers = followersIn(draft, item.queue);
+  leaveLinks(draft, followers, item);
+  if (ahead !== null) link(followers, ahead, item.id);
+  put(draft, 'items', item.id, { ...mustItem(draft, item.id), ahead });
+}
+
+function leaveLinks(draft: Draft, followers: Map<string, Set<string>>, item: Item): void {
+  for (const id of followers.get(item.id) ?? []) {
+    put(draft, 'items', id, { ...mustItem(draft, id), ahead: item.ahead });
+    if (item.ahead !== null) link(followers, item.ahead, id);
+  }
+  followers.delete(item.id);
+  if (item.ahead !== null) followers.get(item.ahead)?.delete(item.id);
 }
 
 /** Takes an item out. A dynamic queue goes with its last item. */
 export function remove(draft: Draft, id: string): void {
   const item = mustItem(draft, id);
-  for (const follower of behind(draft, item)) change(draft, follower.id, { ahead: item.ahead });
+  leaveLinks(draft, followersIn(draft, item.queue), item);
   const queue = mustQueue(draft, item.queue);
   const items = queue.items.filter((other) => other !== id);
   drop(draft, 'items', id);

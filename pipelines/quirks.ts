@@ -29,6 +29,8 @@ export const quirks = {
     'Zuul forgot number and times of a build that was lost too often, so its report could not link to it.',
   'queue-after-emptied-waits':
     'Zuul changed its list of queues while it went through it: after a queue that became empty it passed over the next one, so that a free mutex went to the one after.',
+  'updated-needs-fail':
+    'A change under check whose dependency got a new patchset left Zuul with a failure; with us it starts over on the new one.',
   'stale-patchsets':
     'Zuul was not told about an older patchset that a newer one came; with us what is true of a change is true of all.',
   'stands-still-while-reporting':

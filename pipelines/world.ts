@@ -16,6 +16,8 @@ export interface SiteRow {
   /** 16 hex, drawn once; part of every id that leaves. */
   readonly site: string;
   readonly digest?: string;
+  /** When the configuration came into force, ms. */
+  readonly configuredAt?: number;
   /** Newest time any fact brought, ms. */
   readonly now: number;
 }
@@ -231,6 +233,8 @@ export interface Draft {
   readonly history: Row[];
   /** Queues the plan must walk. */
   readonly dirty: Set<string>;
+  /** Queue → item → those that build directly on it; made when first asked for, kept up to date by queue.ts. */
+  readonly followers: Map<string, Map<string, Set<string>>>;
   /** Events of Zuul’s own trigger, made and used within the step. */
   readonly internal: InternalEvent[];
   /** True when changes may be there that nobody speaks of any more. */
@@ -246,6 +250,7 @@ export function draftOf(world: World): Draft {
     actions: [],
     history: [],
     dirty: new Set(),
+    followers: new Map(),
     internal: [],
     prune: false,
   };

@@ -19,7 +19,7 @@ export function onConfigured(draft: Draft, config: SiteConfig, at: number): stri
   const old = draft.config === undefined ? undefined : rulesOf(draft.config);
   const rules = rulesOf(config);
   draft.config = config;
-  put(draft, 'site', 'site', { ...siteRow(draft.tables), digest: config.digest });
+  put(draft, 'site', 'site', { ...siteRow(draft.tables), digest: config.digest, configuredAt: at });
   for (const name of draft.tables.pipelines.keys()) drop(draft, 'pipelines', name);
   armTimers(draft, rules, at);
   const names = new Set([...draft.tables.queues.values()].map((queue) => queue.pipeline));
@@ -56,7 +56,7 @@ function moveOver(draft: Draft, old: Rules | undefined, rules: Rules, name: stri
   for (const item of items) {
     const queue = sharedQueue(draft, rules, pipeline, item.subject.project);
     if (queue === undefined) {
-      leaveBehind(draft, rules, item, items);
+      leaveBehind(draft, item);
       gone += 1;
       continue;
     }
@@ -83,13 +83,11 @@ function keepPlace(draft: Draft, item: Item, queue: string): void {
 }
 
 /** Its project has no queue any more. */
-function leaveBehind(draft: Draft, rules: Rules, item: Item, all: readonly Item[]): void {
+function leaveBehind(draft: Draft, item: Item): void {
   for (const build of Object.values(item.set.builds)) stopBuild(draft, item, build, 'reconfigured');
   if (item.set.merge.phase === 'asked') drop(draft, 'pending', item.set.merge.action);
   drop(draft, 'items', item.id);
   draft.prune = true;
-  void rules;
-  void all;
 }
 
 /** The manager is another one: nothing of the old order means anything in the new. */

@@ -65,7 +65,7 @@ function carryOut(
     case 'Run':
       return [addRun(draft, rules, errand, change)];
     case 'Siblings':
-      tellSiblings(draft, rules, change, related);
+      tellSiblings(draft, change, related);
       return [`asked about the open changes of ${change.project}`];
   }
   return unreachable(errand);
@@ -197,7 +197,7 @@ function judgeInternal(draft: Draft, rules: Rules, event: InternalEvent): string
 }
 
 /** project-change-merged: every other open change of the project may want to know. */
-function tellSiblings(draft: Draft, rules: Rules, merged: Change, related: readonly Change[]): void {
+function tellSiblings(draft: Draft, merged: Change, related: readonly Change[]): void {
   const key = changeKey(merged);
   for (const other of related) {
     if (other.project !== merged.project || other.status === 'MERGED' || other.status === 'ABANDONED')
@@ -213,7 +213,6 @@ function tellSiblings(draft: Draft, rules: Rules, merged: Change, related: reado
       patchset: other.patchset,
     });
   }
-  void rules;
 }
 
 /** Drops what is known of changes that no item is about, needs or is needed by. */

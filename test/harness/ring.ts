@@ -52,6 +52,8 @@ export interface Ring {
   fetch: (action: ActionOf<'fetch'>) => ChangeFetched['outcome'];
   /** Hears of every report after it was posted. */
   heard: (action: ActionOf<'report'>, merged: boolean) => void;
+  /** Told how much processor time each step took, ms. */
+  time?: (ms: number) => void;
   /** Holds answers of some kind back until `settle`. */
   readonly hold: Set<Action['kind']>;
   readonly held: Action[];
@@ -84,7 +86,10 @@ export function openRing(config: SiteConfig, now = 1_500_000_000_000): Ring {
 
 /** Gives the kernel a fact, and does at once what it asks for, until it asks for nothing more. Answers the note. */
 export function deliver(ring: Ring, fact: Fact, config?: SiteConfig): string {
+  const from = process.cpuUsage();
   const result = step(ring.world, fact, config);
+  const { user, system } = process.cpuUsage(from);
+  ring.time?.((user + system) / 1000);
   ring.world = result.world;
   ring.facts.push({ fact, note: result.note, ...(config === undefined ? {} : { config }) });
   ring.history.push(...result.history);
