@@ -163,10 +163,37 @@ describe('createMerger', () => {
     );
     const commits: string[] = [];
     for (let n = 1; n <= 3; n++) commits.push((await merged(merger, stack.slice(0, n))).commit);
+    await merged(merger, stack);
     await merger[Symbol.asyncDispose]();
     expect(warnings).toEqual([]);
     expect(stack.map((entry) => git('org/p', 'rev-parse', entry.ref))).toEqual(commits);
     expect(git('org/p', 'fsck', '--no-dangling')).not.toMatch(/error|missing/);
+  });
+
+  it('forgets states that are too old to be fetched, and no others', async () => {
+    const base = upstream.project('org/p', { a: '1\n' });
+    let now = 1_000_000;
+    const merger = start({ tidyEvery: 1, keepRefs: 1_000, now: () => now });
+    const stack = [1, 2, 3].map((n) =>
+      upstream.change('org/p', n, { [`f${n}`]: '1\n' }, { parents: [base] }),
+    );
+    for (const [count, later] of [
+      [1, 900],
+      [2, 200],
+      [3, 0],
+    ] as const) {
+      await merged(merger, stack.slice(0, count));
+      // Asked again it merges nothing, but waits for the upkeep after the first.
+      await merged(merger, stack.slice(count - 1, count));
+      now += later;
+    }
+    await merger[Symbol.asyncDispose]();
+    expect(warnings).toEqual([]);
+    const left = git('org/p', 'for-each-ref', '--format=%(refname)', 'refs/zuul', 'refs/stackgate').split(
+      '\n',
+    );
+    expect(left.filter((ref) => ref.startsWith('refs/zuul'))).toEqual(stack.slice(1).map(({ ref }) => ref));
+    expect(left).toHaveLength(4);
   });
 
   it('says that Gerrit is away, so that the merge is tried again', async () => {

@@ -27,6 +27,10 @@ export interface MergerOptions {
   readonly staleLock?: number;
   /** Merges of a project after which its repository is packed. */
   readonly tidyEvery?: number;
+  /** ms for which published states can be fetched; two months by default. */
+  readonly keepRefs?: number;
+  /** ms since the epoch. */
+  readonly now?: () => number;
   /** Told about what was healed or could not be tidied. */
   readonly warn?: (message: string) => void;
 }
@@ -69,6 +73,8 @@ export function createMerger(options: MergerOptions): GitMerger {
         env: source.env,
         staleLock: options.staleLock ?? 2 * minute,
         tidyEvery: options.tidyEvery ?? 50,
+        keepRefs: options.keepRefs ?? 60 * 24 * 60 * minute,
+        now: options.now ?? Date.now,
       });
     repos.set(dir, repo);
     return repo;

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'n
 import { dirname, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GitCall, GitExit, git, gitFault, isCorruption } from './command.ts';
+import { forgetOld, idOf, notePublished, oldIds } from './expire.ts';
 import { isRevision, servedDir } from './names.ts';
 
 /**
@@ -75,6 +76,10 @@ export interface RepoOptions {
   readonly staleLock: number;
   /** Fetches after which `tidy` packs. */
   readonly tidyEvery: number;
+  /** ms for which published states stay. */
+  readonly keepRefs: number;
+  /** ms since the epoch. */
+  readonly now: () => number;
 }
 
 const branches = '+refs/heads/*:refs/heads/*';
@@ -159,6 +164,7 @@ export function openRepo(options: RepoOptions): Repo {
           signal,
         }).catch(() => signal.throwIfAborted());
       }
+      await copyFile(`${served}/published`, `${servedDir(fresh)}/published`).catch(() => {});
       await rm(broken, { recursive: true, force: true });
       await rename(dir, broken);
     }
@@ -188,6 +194,16 @@ export function openRepo(options: RepoOptions): Repo {
     if (lines.length > 0) await locking(atServed(signal, lines.join('')), ['update-ref', '-z', '--stdin']);
   }
 
+  /** Deletes the refs of states that nobody fetches any more. */
+  async function expire(signal: AbortSignal): Promise<void> {
+    const { old, rest } = await oldIds(served, options.now() - options.keepRefs);
+    if (old.size === 0) return;
+    const refs = await listRefs(atServed(signal), 'refs/zuul/', 'refs/stackgate/');
+    const gone = [...refs.keys()].filter((ref) => old.has(idOf(ref) ?? ''));
+    await publish([new Map(gone.map((ref) => [ref, null]))], signal);
+    await forgetOld(served, rest);
+  }
+
   /**
    * Runs a command that writes refs or files under a lock. A lock file that nobody released is waited for until it is
    * older than any living owner would keep it (a git whose parent was killed may still be at work), then removed.
@@ -214,7 +230,14 @@ export function openRepo(options: RepoOptions): Repo {
     project,
     ensure,
     heal,
-    publish,
+    async publish(transactions, signal) {
+      await notePublished(
+        served,
+        transactions.flatMap((refs) => [...refs.keys()]),
+        options.now(),
+      );
+      await publish(transactions, signal);
+    },
     run: (args, how) => git(args, { ...how, dir }),
     resolve: (names, signal) => lookUp(names, (lines) => call(signal, lines)),
     published: (refs, signal) => lookUp(refs, (lines) => atServed(signal, lines)),
@@ -254,6 +277,7 @@ export function openRepo(options: RepoOptions): Repo {
       sinceTidy = 0;
       const now = call(signal);
       await removeLeftovers(`${dir}/objects/pack`);
+      await expire(signal);
       await locking(atServed(signal), ['pack-refs', '--all']);
       // The task first deletes what is packed, then packs what is loose: nothing is lost in between, reachable or not.
       await locking(now, ['maintenance', 'run', '--task=pack-refs', '--task=loose-objects']);
@@ -278,10 +302,11 @@ async function removeLeftovers(packs: string): Promise<void> {
   }
 }
 
-/** Branches and tags. */
-async function listRefs(call: GitCall): Promise<Map<string, string>> {
+/** Branches and tags, or other refs. */
+async function listRefs(call: GitCall, ...under: readonly string[]): Promise<Map<string, string>> {
+  const prefixes = under.length === 0 ? ['refs/heads/', 'refs/tags/'] : under;
   const format = '--format=%(objectname) %(refname)';
-  const out = await git(['for-each-ref', format, 'refs/heads/', 'refs/tags/'], call);
+  const out = await git(['for-each-ref', format, ...prefixes], call);
   return new Map(
     out.split('\n').flatMap((line) => (line === '' ? [] : [[line.slice(41), line.slice(0, 40)]])),
   );
