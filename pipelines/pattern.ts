@@ -54,15 +54,21 @@ export function match(pattern: string, subject: string): boolean {
 }
 
 function matches(compiled: Compiled, subject: string): boolean {
-  if (!subject.startsWith(compiled.prefix)) return false;
+  if (!subject.startsWith(compiled.prefix) || isLacking(compiled, subject)) return false;
   const form = formFor(compiled, subject);
   return ask(form, form.match, subject);
 }
 
 /** Python's `re.search(pattern, subject)`: anywhere. */
 export function search(pattern: string, subject: string): boolean {
-  const form = formFor(use(pattern), subject);
+  const compiled = use(pattern);
+  if (isLacking(compiled, subject)) return false;
+  const form = formFor(compiled, subject);
   return ask(form, form.search, subject);
+}
+
+function isLacking({ needs }: Compiled, subject: string): boolean {
+  return needs !== undefined && lacks(needs, subject);
 }
 
 function formFor(compiled: Compiled, subject: string): Compiled {
@@ -93,7 +99,6 @@ export function checkPattern(pattern: string, usedFor: PatternUse): string | und
 }
 
 function ask(compiled: Compiled, way: Way, subject: string): boolean {
-  if (compiled.needs !== undefined && lacks(compiled.needs, subject)) return false;
   if (stepsFor(way.cost, subject.length) <= STEPS) {
     way.v8 ??= new RegExp(way.anchored ? `^(?:${toV8(compiled.tree)})` : toV8(compiled.tree), 'u');
     return way.v8.test(subject);

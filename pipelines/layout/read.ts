@@ -22,6 +22,7 @@ import {
   required,
   warn,
 } from './reading.ts';
+import { noGrowth } from './trees.ts';
 
 export interface LayoutOptions {
   /** `zuul-2.6` is strict: what only later Zuuls or Stackgate know is an error. */
@@ -139,7 +140,7 @@ function assemble(reading: Reading, roots: readonly Fields[], options: LayoutOpt
   for (const template of read(templateItems, (at) => readTemplate(reading, at, names))) {
     if (!templates.has(template.name)) templates.set(template.name, template);
   }
-  const growth = { positions: 0, mentions: new Map<string, At>() };
+  const growth = noGrowth();
   const known = { pipelines: names, templates, growth };
   const projects = read(projectItems, (at) => readProject(reading, at, known));
   for (const items of [pipelineItems, jobItems, projectItems, templateItems]) checkUnique(reading, items);

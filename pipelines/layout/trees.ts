@@ -57,6 +57,12 @@ export interface Growth {
   positions: number;
   /** Where each job is named first. */
   readonly mentions: Map<string, At>;
+  /** Names of the siblings where they are many. */
+  readonly crowds: Map<readonly Grown[], Map<string, Grown>>;
+}
+
+export function noGrowth(): Growth {
+  return { positions: 0, mentions: new Map(), crowds: new Map() };
 }
 
 type Fill = (job: RawJob) => string | undefined;
@@ -67,10 +73,7 @@ export function growTree(
   growth: Growth,
 ): { readonly trees: readonly JobTree[]; add(jobs: readonly RawJob[], fill: Fill): void } {
   const trees: Grown[] = [];
-  const named = new Map<Grown[], Map<string, Grown>>();
   const add = (level: Grown[], jobs: readonly RawJob[], fill: Fill): void => {
-    const known = named.get(level) ?? new Map<string, Grown>();
-    named.set(level, known);
     for (const raw of jobs) {
       growth.positions += 1;
       if (growth.positions > MOST_POSITIONS) {
@@ -87,15 +90,26 @@ export function growTree(
       const name = fill(raw);
       if (name === undefined) continue;
       if (!growth.mentions.has(name)) growth.mentions.set(name, raw.at);
-      const tree = known.get(name) ?? { job: name, children: [] };
-      if (!known.has(name)) {
-        known.set(name, tree);
+      const known = sibling(growth, level, name);
+      const tree = known ?? { job: name, children: [] };
+      if (known === undefined) {
         level.push(tree);
+        growth.crowds.get(level)?.set(name, tree);
       }
       if (raw.children.length > 0) add(tree.children, raw.children, fill);
     }
   };
   return { trees, add: (jobs, fill) => add(trees, jobs, fill) };
+}
+
+/** Siblings are few, nearly always; a crowd is looked up by name. */
+const CROWD = 24;
+
+function sibling(growth: Growth, level: Grown[], name: string): Grown | undefined {
+  if (level.length < CROWD) return level.find((each) => each.job === name);
+  const crowd = growth.crowds.get(level) ?? new Map(level.map((each) => [each.job, each]));
+  growth.crowds.set(level, crowd);
+  return crowd.get(name);
 }
 
 /** The jobs of the trees, once each. */
