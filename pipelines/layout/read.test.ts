@@ -177,6 +177,11 @@ projects:
 });
 
 describe('several files', () => {
+  it('leave Python to Zuul, and say so', () => {
+    const { problems } = read(`${CHECK}\nincludes: [{python-file: functions.py}]\nprojects: []\n`);
+    expect(problems).toMatchObject([{ severity: 'warning', code: 'python-include', at: { line: 7 } }]);
+  });
+
   it('are one layout', () => {
     const { layout, problems } = read(`${CHECK}\nincludes: [{file: more.yaml}]\nprojects: []\n`, {
       include: (path) => (path === 'more.yaml' ? 'projects: [{name: org/p, check: [a]}]\n' : undefined),
