@@ -1,3 +1,4 @@
+import type { PlaceBook } from '../places.ts';
 import type { Place } from '../problem.ts';
 import { type ExpandedJob, mistakeProblem, type Step } from './expansion.ts';
 import { Deferred, type FormatContext, FormatMistake, formatTree } from './format.ts';
@@ -10,20 +11,87 @@ import { type Dict, isDict, isList, pythonText, pythonTruth } from './python.ts'
  * depends on it.
  */
 
+/** One part of a job: a builder, a publisher and so on. */
 export interface Component {
   readonly name: string;
   readonly value: unknown;
   readonly at: Place | undefined;
-  /** Macros that led here, innermost first. */
+  /** Macros that led here, innermost first, then how the job came about. */
+  readonly via: readonly Step[];
+  /** A part of this part, which stands where its value stands. */
+  inside(name: string, value: unknown): Component;
+}
+
+/** How macros called each other, innermost first. */
+interface Trail {
+  readonly macro: string;
+  readonly node: Dict;
+  readonly caller: unknown;
+  readonly index: number;
+  readonly outer: Trail | undefined;
+}
+
+/** Where a list stands that is being inlined. */
+interface Home {
+  readonly kind: string;
+  readonly places: PlaceBook;
   readonly via: readonly Step[];
 }
 
+/** Places and chains of a quarter of a million parts are only worked out for those that have a problem. */
+class Part implements Component {
+  readonly name: string;
+  readonly value: unknown;
+  readonly #home: Home;
+  readonly #node: unknown;
+  readonly #index: number | undefined;
+  readonly #trail: Trail | undefined;
+
+  constructor(
+    name: string,
+    value: unknown,
+    home: Home,
+    where: { node: unknown; index?: number | undefined },
+    trail: Trail | undefined,
+  ) {
+    this.name = name;
+    this.value = value;
+    this.#home = home;
+    this.#node = where.node;
+    this.#index = where.index;
+    this.#trail = trail;
+  }
+
+  get at(): Place | undefined {
+    return this.#home.places.of(this.#node, this.#index);
+  }
+
+  get via(): readonly Step[] {
+    return chainOf(this.#trail, this.#home);
+  }
+
+  inside(name: string, value: unknown): Component {
+    return new Part(name, value, this.#home, { node: value }, this.#trail);
+  }
+}
+
+function chainOf(trail: Trail | undefined, { kind, places, via }: Home): readonly Step[] {
+  const steps: Step[] = [];
+  for (let step = trail; step !== undefined; step = step.outer) {
+    steps.push(
+      { what: `${kind} macro ${step.macro}`, at: places.of(step.node, 'name') },
+      { what: `call of ${step.macro}`, at: places.of(step.caller, step.index) },
+    );
+  }
+  return [...steps, ...via];
+}
+
 const MOST_STEPS = 10_000;
-/** Outer places of a component: two for every macro. */
-const DEEPEST = 120;
+const DEEPEST = 60;
 
 /** One list that is being inlined. */
 interface Work {
+  readonly home: Home;
   readonly out: Component[];
   calls: number;
   stopped: boolean;
@@ -45,85 +113,81 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     copied: places.link,
   });
 
-  function format(value: unknown, params: Dict, at: Place | undefined, via: readonly Step[]): unknown {
+  function format(part: Component, params: Dict): unknown {
     const where = context(params);
     try {
-      return formatTree(value, where);
+      return formatTree(part.value, where);
     } catch (caught) {
       if (!(caught instanceof FormatMistake)) throw caught;
-      problems.push({ ...mistakeProblem(caught, params), at: places.of(where.node, where.key) ?? at, via });
+      const at = places.of(where.node, where.key) ?? part.at;
+      problems.push({ ...mistakeProblem(caught, params), at, via: part.via });
       return undefined;
     }
   }
 
   /** JJB takes the first key of a component and is silent about others. */
-  function tellNeighbours(name: string, item: Dict, via: readonly Step[]): void {
+  function tellNeighbours(part: Component, item: Dict): void {
     const [, neighbour] = Object.keys(item);
     if (neighbour === undefined) return;
-    const message = `The key "${neighbour}" stands beside "${name}:" and is ignored.`;
-    const hint = `Indent what belongs to "${name}:", or start another item with "- ".`;
-    problems.push({
-      severity: 'warning',
-      code: 'ignored-key',
-      message,
-      at: places.of(item, neighbour),
-      hint,
-      via,
-    });
+    const message = `The key "${neighbour}" stands beside "${part.name}:" and is ignored.`;
+    const hint = `Indent what belongs to "${part.name}:", or start another item with "- ".`;
+    const at = places.of(item, neighbour);
+    problems.push({ severity: 'warning', code: 'ignored-key', message, at, hint, via: part.via });
+  }
+
+  function wrong(code: string, message: string, part: Component): void {
+    problems.push({ severity: 'error', code, message, at: part.at, via: part.via });
   }
 
   function dispatch(
-    kind: string,
-    item: unknown,
-    at: Place | undefined,
+    list: readonly unknown[],
+    index: number,
     params: Dict,
-    via: readonly Step[],
+    trail: Trail | undefined,
     work: Work,
   ): void {
     if (work.stopped || ++work.calls > MOST_STEPS || corpus.budget.left < 0) return;
+    const { kind } = work.home;
+    const item = list[index];
     const name = isDict(item) ? (Object.keys(item)[0] ?? '') : pythonText(item);
-    let value: unknown = isDict(item) ? item[name] : {};
-    if (isDict(item) && (Object.keys(params).length > 0 || (value instanceof Deferred && value.always))) {
-      value = format(value, params, at, via);
+    const written = isDict(item) ? item[name] : {};
+    let part = new Part(name, written, work.home, { node: list, index }, trail);
+    if (isDict(item)) tellNeighbours(part, item);
+    if (isDict(item) && (Object.keys(params).length > 0 || (written instanceof Deferred && written.always))) {
+      const value = format(part, params);
       if (value === undefined) return;
+      part = new Part(name, value, work.home, { node: list, index }, trail);
     }
-    if (isDict(item)) tellNeighbours(name, item, via);
     const macro = corpus.entities.get(kind)?.get(name);
-    if (macro === undefined) {
-      work.out.push({ name, value, at, via });
-      return;
-    }
-    const list = macro[MACRO_LISTS[kind] ?? ''];
-    const step: Step = { what: `${kind} macro ${name}`, at: places.of(macro, 'name') };
-    if (!isList(list)) {
-      const message = `The ${kind} macro ${JSON.stringify(name)} has no list "${MACRO_LISTS[kind]}:".`;
-      problems.push({ severity: 'error', code: 'macro-shape', message, at: step.at, via });
-      return;
-    }
-    if (via.some((outer) => outer.what === step.what) || via.length > DEEPEST) {
+    if (macro === undefined) work.out.push(part);
+    else call(macro, part, { macro: name, node: macro, caller: list, index, outer: trail }, work);
+  }
+
+  function call(macro: Dict, part: Component, trail: Trail, work: Work): void {
+    const { kind } = work.home;
+    const { name, value } = part;
+    const body = macro[MACRO_LISTS[kind] ?? ''];
+    const title = `${kind} macro ${JSON.stringify(name)}`;
+    if (!isList(body)) {
+      const at = places.of(macro, 'name');
+      const message = `The ${title} has no list "${MACRO_LISTS[kind]}:".`;
+      problems.push({ severity: 'error', code: 'macro-shape', message, at, via: part.via });
+    } else if (isCircle(trail)) {
       work.stopped = true;
-      const message = `The ${kind} macro ${JSON.stringify(name)} calls itself.`;
-      problems.push({ severity: 'error', code: 'macro-cycle', message, at, via: [step, ...via] });
-      return;
-    }
-    if (pythonTruth(value) && !isDict(value)) {
-      const message = `The parameters of the ${kind} macro ${JSON.stringify(name)} must be a mapping.`;
-      problems.push({ severity: 'error', code: 'macro-parameters', message, at, via });
-      return;
-    }
-    const inner = [step, { what: `call of ${name}`, at }, ...via];
-    for (const [index, part] of list.entries()) {
-      dispatch(kind, part, places.of(list, index), isDict(value) ? value : {}, inner, work);
+      wrong('macro-cycle', `The ${title} calls itself.`, part);
+    } else if (pythonTruth(value) && !isDict(value)) {
+      wrong('macro-parameters', `The parameters of the ${title} must be a mapping.`, part);
+    } else {
+      const params = isDict(value) ? value : {};
+      for (let index = 0; index < body.length; index++) dispatch(body, index, params, trail, work);
     }
   }
 
   return {
     inline(kind, list, via) {
-      const work: Work = { out: [], calls: 0, stopped: false };
+      const work: Work = { home: { kind, places, via }, out: [], calls: 0, stopped: false };
       if (!isList(list)) return work.out;
-      for (const [index, item] of list.entries()) {
-        dispatch(kind, item, places.of(list, index) ?? places.of(item), {}, via, work);
-      }
+      for (let index = 0; index < list.length; index++) dispatch(list, index, {}, undefined, work);
       if (work.calls > MOST_STEPS) {
         const message = `More than ${MOST_STEPS} steps come out of the macros of one list.`;
         problems.push({ severity: 'error', code: 'too-many-steps', message, at: places.of(list), via });
@@ -131,6 +195,14 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
       return work.out;
     },
   };
+}
+
+function isCircle(trail: Trail): boolean {
+  let depth = 0;
+  for (let step = trail.outer; step !== undefined; step = step.outer) {
+    if (step.macro === trail.macro || ++depth > DEEPEST) return true;
+  }
+  return false;
 }
 
 export interface InlinedJob {

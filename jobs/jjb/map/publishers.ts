@@ -81,8 +81,7 @@ function scp(part: Component, report: Report): Publishers {
 const SCP = ['source', 'target', 'copy-console', 'copy-after-failure', 'keep-hierarchy'];
 
 function scpFile(file: unknown, part: Component, report: Report): Publishers {
-  const at = report.placeOf(file) ?? part.at;
-  const inner = { name: 'scp.files', value: isDict(file) ? file : 'text', at, via: part.via };
+  const inner = part.inside('scp.files', isDict(file) ? file : 'text');
   const options = report.options('publisher', inner, SCP);
   if (!pythonText(options['target'] ?? '').includes('LOG_PATH')) {
     const message = 'The target of scp is not used: files go to the folder of the build on the log site.';
