@@ -6,6 +6,7 @@ import type { ServerPorts } from './ports.ts';
 import { answerErrors, answerFrameworkError } from './problem.ts';
 import { addBuilds } from './routes/builds.ts';
 import { addConsole } from './routes/console.ts';
+import { addExplain } from './routes/explain.ts';
 import { addHealth } from './routes/health.ts';
 import { addLogs } from './routes/logs.ts';
 import { addPages } from './routes/pages.ts';
@@ -57,6 +58,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addBuilds(routes, ports);
     addConsole(routes, ports);
     addRequests(routes, ports);
+    addExplain(routes, ports);
     addLogs(routes, ports);
     addPages(routes, ports);
     routes.get('/api/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) =>

@@ -144,6 +144,47 @@ export const EventQuery = z.object({
 });
 export type EventQuery = z.infer<typeof EventQuery>;
 
+/** Why: one rule, `yes` or `no`, and the rules below it. */
+export interface ExplainedView {
+  readonly verdict: 'yes' | 'no';
+  readonly text: string;
+  /** file:line:column of the rule that decided. */
+  readonly place?: string | undefined;
+  readonly children: readonly ExplainedView[];
+}
+export const ExplainedView: z.ZodType<ExplainedView> = z
+  .object({
+    verdict: z.enum(['yes', 'no']),
+    text: z.string(),
+    place: z.string().optional(),
+    get children() {
+      return z.array(ExplainedView);
+    },
+  })
+  .meta({ id: 'Explained' });
+
+/** `notes`: what was not known when it was explained. */
+export const ExplainView = z.object({ explanation: ExplainedView, notes: z.array(z.string()) });
+export type ExplainView = z.infer<typeof ExplainView>;
+
+/** An event that is supposed to happen to the change; without any of it: which pipelines would take the change if asked. */
+export const ExplainQuery = z.object({
+  connection: z.string().max(100).optional(),
+  /** `comment-added` when a comment or a vote is given. */
+  type: z.string().max(100).optional(),
+  comment: z.string().max(10_000).optional(),
+  user: z.string().max(200).optional(),
+  email: z.string().max(200).optional(),
+  /** `Code-Review=2`, may be given again. */
+  vote: z.preprocess(
+    (value) => (value === undefined ? [] : [value].flat()),
+    z.array(z.string().max(100)).max(20),
+  ),
+});
+export type ExplainQuery = z.infer<typeof ExplainQuery>;
+
+export const ExplainParams = z.object({ change: ChangeText });
+
 /** RFC 9457. `code` is a Fault's or Problem's. */
 export const ProblemView = z.object({
   type: z.string(),

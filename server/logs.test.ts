@@ -275,6 +275,23 @@ describe('consoles', () => {
     await expect.poll(() => ended, { timeout: 5_000 }).toBe(2);
   });
 
+  it('end with the build where the logs never become final', async () => {
+    grow('half a conso');
+    test.grace = 100;
+    for (const accept of ['text/plain', 'text/event-stream']) {
+      test.live = [liveBuild(uuid)];
+      test.past = [];
+      const answer = await fetch(url('?follow=1'), { headers: { accept } });
+      test.live = [];
+      test.past = [{ ...pastBuild(1, 1_000, { uuid }), key: uuid }];
+      expect(await answer.text()).toContain('half a conso');
+    }
+    // What is over when it is asked for is not waited for at all.
+    test.past = [{ ...pastBuild(1, 1_000, { uuid, logPath: '07/7/1/check/unit/gone' }), key: uuid }];
+    test.grace = 60_000;
+    expect(await (await fetch(url('?follow=1'))).text()).toBe('');
+  });
+
   it('are there for finished builds, and not for unknown ones', async () => {
     const past = pastBuild(5, 1_000);
     test.past = [past];

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ChangeFetched } from '../pipelines/event.ts';
 import type { Filed, History, SiteConfig } from '../pipelines/ports.ts';
 import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
 
@@ -19,6 +20,8 @@ export interface ServerPorts {
   readonly run: (id: string) => Promise<RunView | undefined>;
   /** The configuration in force, for saying at once that a pipeline or job does not exist. Undefined: none yet. */
   readonly config: () => SiteConfig | undefined;
+  /** A change as Gerrit shows it to us now (CodeReview.fetch); without a connection, of the first Gerrit. */
+  readonly look: (of: ChangeLook, signal: AbortSignal) => Promise<ChangeFetched['outcome']>;
   /** Files facts (Store.file): answers how many were new. The only way in which the door changes anything. */
   readonly file: (facts: readonly Filed[]) => Promise<number>;
   /** What must work for this process to be of use, each asked with a deadline. */
@@ -36,6 +39,12 @@ export interface ServerPorts {
   readonly log?: (entry: { readonly message: string; readonly error?: unknown }) => void;
 }
 
+export interface ChangeLook {
+  readonly connection?: string;
+  readonly number: string;
+  readonly patchset?: string;
+}
+
 export interface LiveBuild {
   readonly build: BuildView;
   /** Where its console grows: `34/1234/5/check/job/0abc123`. */
@@ -50,6 +59,8 @@ export interface LogPort {
   readonly root: string;
   /** The console in the folder of a build from byte `offset` on, as it grows; ends with the build (workers/logs/live.ts). */
   readonly follow: (folder: string, offset: number, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** ms that a console is still followed after its build ended, if its logs do not become final. */
+  readonly grace?: number;
 }
 
 export interface TokenRule {

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { findBuild } from '../builds.ts';
+import { consoleNow, consoleToEnd } from '../consoles.ts';
 import { ConsoleQuery } from '../contract.ts';
-import { findLog, logSegments, readLog } from '../logfile.ts';
+import { logSegments } from '../logfile.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
 import { sendEvents } from '../stream.ts';
@@ -46,34 +46,27 @@ export function addConsole(app: FastifyInstance, ports: ServerPorts): void {
       },
     },
     async (request, reply) => {
-      const { logPath } = await findBuild(ports, request.params.uuid);
+      const { build, logPath } = await findBuild(ports, request.params.uuid);
       const segments = logPath === undefined ? undefined : logSegments(logPath);
       if (segments === undefined) throw new Refusal(404, 'no-console', 'this build never had a console');
-      const { offset } = request.query;
-      if (wantsEvents(request)) {
-        const from = lastEventId(request) ?? offset;
-        const signal = stay(reply);
+      const events = wantsEvents(request);
+      const offset = (events ? lastEventId(request) : undefined) ?? request.query.offset;
+      const running = build.state === 'waiting' || build.state === 'running';
+      const gone = stay(reply);
+      const chunks =
+        running && (events || request.query.follow)
+          ? consoleToEnd(ports, build.uuid, segments, offset, gone)
+          : consoleNow(ports, segments, offset);
+      if (events) {
         reply.hijack();
-        await sendEvents(
-          reply.raw,
-          ports.logs.follow(join(ports.logs.root, ...segments), from, signal),
-          from,
-          signal,
-        );
+        await sendEvents(reply.raw, chunks, offset, gone);
         return reply;
       }
-      reply
+      return reply
         .type('text/plain; charset=utf-8')
         .header('cache-control', 'no-store')
-        .header('x-accel-buffering', 'no');
-      if (request.query.follow) {
-        const signal = stay(reply);
-        const chunks = ports.logs.follow(join(ports.logs.root, ...segments), offset, signal);
-        return reply.send(Readable.from(chunks, { objectMode: false }));
-      }
-      const target = await findLog(ports.logs.root, [...segments, 'console.txt']);
-      if (target.kind !== 'file') return reply.send('');
-      return reply.send(skip(readLog(target.path, target.gzip), offset));
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(chunks, { objectMode: false }));
     },
   );
 }
@@ -85,21 +78,4 @@ function wantsEvents(request: FastifyRequest): boolean {
 function lastEventId(request: FastifyRequest): number | undefined {
   const header = request.headers['last-event-id'];
   return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
-}
-
-/** A stream without its first bytes. */
-function skip(source: Readable, offset: number): Readable {
-  if (offset === 0) return source;
-  let left = offset;
-  async function* rest() {
-    try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        if (chunk.length > left) yield chunk.subarray(left);
-        left = Math.max(0, left - chunk.length);
-      }
-    } finally {
-      source.destroy();
-    }
-  }
-  return Readable.from(rest(), { objectMode: false });
 }

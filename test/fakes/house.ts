@@ -22,7 +22,9 @@ export interface TestHouse {
   broken: Error | undefined;
   logs: string;
   follow: ServerPorts['logs']['follow'];
+  grace: number;
   git: ServerPorts['git'];
+  look: ServerPorts['look'];
   ports(): ServerPorts;
 }
 
@@ -46,8 +48,10 @@ export function house(): TestHouse {
     broken: undefined,
     logs: '/nonexistent',
     git: undefined,
+    grace: 15_000,
+    look: ({ number }) => Promise.resolve({ kind: 'absent', reason: `Gerrit knows no change ${number}` }),
     follow: (folder, offset) => createReadStream(join(folder, 'console.txt'), { start: offset }),
-    ports: () => ({
+    ports: (): ServerPorts => ({
       version: '0.0.0',
       now: () => test.clock,
       status: () => {
@@ -58,6 +62,7 @@ export function house(): TestHouse {
       run: (id) => Promise.resolve(test.runs.get(id)),
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only these parts of a configuration are looked at
       config: () => config as unknown as SiteConfig,
+      look: (of, signal) => test.look(of, signal),
       file: (facts) => {
         const known = new Set(test.filed.map(({ key }) => key));
         const added = facts.filter(({ key }) => !known.has(key));
@@ -70,7 +75,13 @@ export function house(): TestHouse {
         contentType: 'text/plain; version=0.0.4',
         metrics: () => Promise.resolve('stackgate_test 1\n'),
       },
-      logs: { root: test.logs, follow: (folder, offset, signal) => test.follow(folder, offset, signal) },
+      logs: {
+        root: test.logs,
+        get grace() {
+          return test.grace;
+        },
+        follow: (folder, offset, signal) => test.follow(folder, offset, signal),
+      },
       ...(test.git === undefined ? {} : { git: test.git }),
       history: {
         builds: (query) => {
