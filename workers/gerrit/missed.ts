@@ -125,7 +125,7 @@ function submitRecord(row: WireChange): NonNullable<WirePatchSet['approvals']>[n
 export function missingFrom(ledger: readonly LedgerEvent[], proven: readonly GerritEvent[]): GerritEvent[] {
   const keys = new Set(ledger.map(({ key }) => key));
   const named = proven.filter((event) => isNamed(event) && !keys.has(naturalKey(event)));
-  const told = proven.filter((event) => !isNamed(event));
+  const told = withoutTwins(proven.filter((event) => !isNamed(event)));
   const free = new Set(ledger.map(({ fact }) => fact).filter((fact) => !isNamed(fact)));
   let open = told;
   for (const near of [sameWords, sameMoment]) {
@@ -135,9 +135,12 @@ export function missingFrom(ledger: readonly LedgerEvent[], proven: readonly Ger
       return twin === undefined;
     });
   }
-  // Equal words of one person in one second are one fact; its twin will never have a key of its own.
-  const missing = open.filter((event) => !keys.has(naturalKey(event)));
-  return [...named, ...missing].sort((a, b) => (a.createdOn ?? 0) - (b.createdOn ?? 0));
+  return [...named, ...open].sort((a, b) => (a.createdOn ?? 0) - (b.createdOn ?? 0));
+}
+
+/** Equal words of one person in one second are one event, as they are one fact when the stream brings them. */
+function withoutTwins(events: readonly GerritEvent[]): GerritEvent[] {
+  return [...new Map(events.map((event) => [naturalKey({ ...event, approvals: [] }), event])).values()];
 }
 
 /** True when a key alone tells such events apart. */
@@ -145,21 +148,37 @@ function isNamed(event: GerritEvent): boolean {
   return event.type === 'patchset-created' || event.type === 'change-merged';
 }
 
-/** Seconds by which an event may come after what it tells. A busy Gerrit takes its time; equal words allow more of it. */
+/**
+ * Seconds by which an event may be younger than what it tells. Usually none; a busy Gerrit takes its time. Pairing is one to
+ * one, so it may be generous; a single event is judged strictly, because people repeat themselves ("recheck").
+ */
+const AT_ONCE = 5;
 const SOON = 30;
 const AT_LAST = 300;
 
 /** The same happening, told by the stream (`heard`) and by a query (`read`). */
 export function sameHappening(heard: GerritEvent, read: GerritEvent): boolean {
-  return sameMoment(heard, read) || sameWords(heard, read);
+  return isNear(heard, read, AT_ONCE) && (equalWords(heard, read) || isCounted(read));
 }
 
 function sameWords(heard: GerritEvent, read: GerritEvent): boolean {
-  return isNear(heard, read, AT_LAST) && (heard.comment ?? '').trim() === (read.comment ?? '').trim();
+  return isNear(heard, read, AT_LAST) && equalWords(heard, read);
 }
 
 function sameMoment(heard: GerritEvent, read: GerritEvent): boolean {
-  return isNear(heard, read, SOON);
+  return isNear(heard, read, SOON) && isCounted(read);
+}
+
+function equalWords(heard: GerritEvent, read: GerritEvent): boolean {
+  return (heard.comment ?? '').trim() === (read.comment ?? '').trim();
+}
+
+/**
+ * A patchset-level comment: the event tells its words, the stored message only counts it, as `(1 comment)`. Nothing else makes
+ * the two differ, and one author's other words of the same minute must not pass for it.
+ */
+function isCounted(read: GerritEvent): boolean {
+  return /\n\(\d+ comments?\)/.test(read.comment ?? '');
 }
 
 function isNear(heard: GerritEvent, read: GerritEvent, most: number): boolean {

@@ -71,7 +71,10 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   const { connection } = settings;
   const closing = new AbortController();
   const waiting: { reason: string; resolve?: (sweep: Sweep) => void; reject?: (fault: Fault) => void }[] = [];
+  /** Keys held for what sweeps filed or are about to file. */
   let reserved: LedgerEvent[] = [];
+  /** Those of the sweep that runs. */
+  let held: LedgerEvent[] = [];
   let lastSweep: Sweep | undefined;
   /** How far Gerrit's clock is ahead of ours, ms; 0 for less than a minute, undefined before the first event. */
   let skew: number | undefined;
@@ -116,18 +119,19 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const rows = await touched(from, startedAt);
     const proof = rows.flatMap((row) => provenEvents(row, connection, from + (skew ?? 0), now()));
     const numbers = [...new Set(proof.flatMap(({ number }) => number ?? []))];
-    const suspects = missingFrom(await known(numbers, from), proof);
-    const missing = suspects.length === 0 ? [] : await stillMissing(suspects, proof, from);
-    const facts = missing.map((fact): Filed => ({ key: naturalKey(fact), fact: { ...fact, at: now() } }));
+    const ledgered = await known(numbers, from);
+    const suspects = missingFrom(ledgered, proof);
+    const missing = suspects.length === 0 ? [] : await stillMissing(suspects, ledgered, proof, from);
+    const facts = missing.map(({ key, fact }): Filed => ({ key, fact: { ...fact, at: now() } }));
     crashpoint('intake.sweep.before');
     const filed = facts.length === 0 ? 0 : await file(facts);
     crashpoint('intake.sweep.after');
     const mute = streamSince !== undefined && streamSince === options.streamSince();
     const heardFrom = (streamSince ?? 0) + (skew ?? 0) + STREAM_SLACK;
     const dueBy = startedAt + (skew ?? 0) - MUTE_AFTER;
-    const unheard = missing.filter(
-      ({ createdOn = 0 }) => mute && createdOn * 1_000 > heardFrom && createdOn * 1_000 < dueBy,
-    );
+    const unheard = missing
+      .map(({ fact }) => fact)
+      .filter(({ createdOn = 0 }) => mute && createdOn * 1_000 > heardFrom && createdOn * 1_000 < dueBy);
     if (unheard.length > 0) options.onMute(unheard);
     return {
       connection,
@@ -148,11 +152,14 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
    */
   async function stillMissing(
     suspects: readonly GerritEvent[],
+    ledgered: readonly LedgerEvent[],
     proof: readonly GerritEvent[],
     from: number,
-  ): Promise<GerritEvent[]> {
+  ): Promise<LedgerEvent[]> {
     reserved = reserved.filter(({ fact }) => fact.at > now() - HOUR);
-    for (const fact of suspects) reserved.push({ key: naturalKey(fact), fact });
+    const taken = new Set([...ledgered, ...reserved].map(({ key }) => key));
+    held = suspects.map((fact) => ({ key: freeKey(fact, taken), fact }));
+    reserved.push(...held);
     const since = options.streamSince();
     // Gerrit replays nothing, so what happened before the stream stood is not under way.
     const listening = since === undefined ? Number.POSITIVE_INFINITY : since + (skew ?? 0) - STREAM_SLACK;
@@ -162,13 +169,14 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const numbers = [...new Set(suspects.flatMap(({ number }) => number ?? []))];
     const about = proof.filter(({ number }) => number !== undefined && numbers.includes(number));
     const missing = missingFrom(await known(numbers, from), about);
-    reserved = reserved.filter(({ fact }) => !suspects.includes(fact) || missing.includes(fact));
-    return missing;
+    reserved = reserved.filter((entry) => !held.includes(entry) || missing.includes(entry.fact));
+    return held.filter(({ fact }) => missing.includes(fact));
   }
 
   /** One sweep, recorded; throws the Fault it failed with after recording that. */
   async function sweep(reason: string): Promise<Sweep> {
     const before = await proven();
+    held = [];
     try {
       const done = await compare(reason, before);
       await ledger.swept(done);
@@ -176,6 +184,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
       return done;
     } catch (caught) {
       const fault = asFault(caught);
+      reserved = reserved.filter((entry) => !held.includes(entry));
       if (closing.signal.aborted) throw fault;
       const { from, to, failed } = before;
       const none = { asked: 0, found: 0, missed: 0, filed: 0 };
@@ -253,6 +262,15 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
       await running;
     },
   };
+}
+
+/** The event's own key; another one where other words already lie under it. What is named by its key keeps it. */
+function freeKey(event: GerritEvent, taken: Set<string>): string {
+  const own = naturalKey(event);
+  let key = own;
+  for (let n = 2; event.type === 'comment-added' && taken.has(key); n++) key = `${own}/${n}`;
+  taken.add(key);
+  return key;
 }
 
 /** `(project:{a} OR project:{b}) -age:600s`, in bites; never a leading dash, which Gerrit would read as an option. */
