@@ -83,7 +83,8 @@ export function add(
   }
   supersedeLane(draft, pipeline, current);
   const item = place(draft, pipeline, subject, current, jobs, live, options);
-  if (!(options.quiet ?? false)) reportStart(draft, rules, pipeline, item);
+  const disabled = draft.tables.pipelines.get(pipeline.name)?.disabled ?? false;
+  if (!(options.quiet ?? false) && !disabled) reportStart(draft, rules, pipeline, item);
   if (change !== undefined) {
     if (managerOf(pipeline).merges) addBehind(draft, rules, pipeline, change, options);
     tellParentEnqueued(draft, rules, pipeline, change);

@@ -22,7 +22,7 @@ const MOST = 16_000;
 export const dependsMessage = 'This change depends on a change that failed to merge.\n';
 
 export interface Ending {
-  readonly phase: Exclude<Phase, 'start' | 'dequeue'>;
+  readonly phase: Exclude<Phase, 'start' | 'dequeue' | 'disabled'>;
   /** It left because what it needs did not merge. */
   readonly needs: boolean;
 }
@@ -49,8 +49,6 @@ export function endMessage(
       return withFooter(mergeFailure(rules, pipeline, item), pipeline);
     case 'failure':
       if (ending.needs) return withFooter(dependsMessage, pipeline);
-      return fit(header(rules, pipeline, messages.failure), jobs(), messages.footer);
-    case 'disabled':
       return fit(header(rules, pipeline, messages.failure), jobs(), messages.footer);
   }
   return unreachable(ending.phase);

@@ -31,6 +31,8 @@ export const quirks = {
     'Zuul changed its list of queues while it went through it: after a queue that became empty it passed over the next one, so that a free mutex went to the one after.',
   'updated-needs-fail':
     'A change under check whose dependency got a new patchset left Zuul with a failure; with us it starts over on the new one.',
+  'removes-after-look':
+    'Zuul took out older patchsets and abandoned changes only after a look at the change; with us the event is enough.',
   'stale-patchsets':
     'Zuul was not told about an older patchset that a newer one came; with us what is true of a change is true of all.',
   'stands-still-while-reporting':

@@ -24,30 +24,21 @@ export function reportEnd(
   ending: Ending,
   disabled: boolean,
 ): string[] {
-  const from = reportersOf(rules, pipeline, item, ending, disabled);
-  const text = endMessage(rules, pipeline, item, changeOf(draft, item), ending);
-  return send(draft, pipeline, item, from, disabled ? 'disabled' : ending.phase, text);
-}
-
-function reportersOf(
-  rules: Rules,
-  pipeline: Pipeline,
-  item: Item,
-  ending: Ending,
-  disabled: boolean,
-): readonly Reporter[] {
   const as = item.run?.reportAs;
   const speaker = as === undefined ? pipeline : (rules.pipelines.get(as)?.pipeline ?? pipeline);
-  if (disabled) return speaker.disabled;
+  const text = endMessage(rules, speaker, item, changeOf(draft, item), ending);
+  const reporters = disabled ? speaker.disabled : reportersOf(speaker, ending);
+  return send(draft, speaker, item, reporters, disabled ? 'disabled' : ending.phase, text);
+}
+
+function reportersOf(pipeline: Pipeline, ending: Ending): readonly Reporter[] {
   switch (ending.phase) {
     case 'success':
-      return speaker.success;
+      return pipeline.success;
     case 'merge-failure':
-      return speaker.mergeFailure;
+      return pipeline.mergeFailure;
     case 'failure':
-      return speaker.failure;
-    case 'disabled':
-      return speaker.disabled;
+      return pipeline.failure;
   }
   return unreachable(ending.phase);
 }
