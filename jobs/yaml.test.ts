@@ -68,6 +68,19 @@ describe('values', () => {
     ]);
   });
 
+  it('ends a block with the file as PyYAML does', () => {
+    expect(
+      ['a: |\n  x', 'a: |\n  x\n', 'a: >\n  x\n  y', 'a: |+\n  x', 'a: |-\n  x', 'a: |\n  x\n\n'].map(value),
+    ).toEqual(['x', 'x\n', 'x y', 'x', 'x', 'x\n'].map((a) => ({ a })));
+  });
+
+  it('leaves scalars below some tags as they are written', () => {
+    const tags = { '!t': ({ value: node }: { value: unknown }) => node };
+    expect(
+      read('[!t [1.10, yes, ~, , [0x1]], 1.10]'.replace(' , ', ' '), { tags, textTags: ['!t'] }).value,
+    ).toEqual([['1.10', 'yes', '~', ['0x1']], 1.1]);
+  });
+
   it('gives null for nothing', () => {
     expect(read('')).toMatchObject({ value: null, problems: [] });
     expect(read('# only a comment\n')).toMatchObject({ value: null, problems: [] });

@@ -34,6 +34,8 @@ export interface TaggedNode {
 export interface YamlOptions {
   /** By tag as written (`!include:`): what a tagged node stands for. */
   readonly tags?: Readonly<Record<string, (node: TaggedNode) => unknown>>;
+  /** Below these tags scalars stay the text that was written. */
+  readonly textTags?: readonly string[];
   /** Keep `1.0` apart from `1` (see `Float`). Without it both are the number 1. */
   readonly exactFloats?: boolean;
   /** Several files may share one book of places. */

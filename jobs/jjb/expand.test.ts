@@ -234,6 +234,7 @@ describe('files', () => {
       'echo {v} ${HOME}\necho v1 ${HOME}',
     ]);
     expect(shells(job('!include: steps.yaml'), world)).toEqual(['s']);
+    expect(shells(job("[{shell: !join: [', ', [1.10, yes, '{v}']]}]"), world)).toEqual(['1.10, yes, v1']);
     expect(shells(job('[{shell: !j2-yaml: "{{ v }}-{v}"}]'), world)).toEqual(['v1-v1']);
   });
 

@@ -53,6 +53,7 @@ export function readJobFile(
 function readTagged(source: SourceFile, includer: Includer): YamlRead {
   const read = readYaml(source, {
     tags: tagsOf(includer),
+    textTags: ['!join:'],
     exactFloats: true,
     places: includer.places,
     anchors: includer.anchors,

@@ -1,7 +1,7 @@
-import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE } from 'js-yaml';
+import { EVENT_ID, type Event, SCALAR_STYLE } from 'js-yaml';
 import type { PartSpot } from '../places.ts';
 import type { Anchor } from '../yaml.ts';
-import { keyName, scalarValue, startOf, tagOf } from './nodes.ts';
+import { keyName, scalarText, scalarValue, startOf, tagOf } from './nodes.ts';
 import {
   anchorOnce,
   duplicateKey,
@@ -28,6 +28,8 @@ interface Frame {
   readonly map: Record<string, unknown>;
   readonly parts: Map<string, PartSpot>;
   readonly merges: Mapping[];
+  /** Scalars below stay text. */
+  readonly text: boolean;
   key: { readonly value: unknown; readonly at: number; readonly merge: boolean } | undefined;
   /** Nodes below, aliases counted as if they were copies. */
   weight: number;
@@ -54,8 +56,8 @@ export function compose(events: readonly Event[], reader: Reader): unknown {
       case EVENT_ID.SCALAR: {
         const at = startOf(event) ?? lastOffset(stack);
         const tag = tagOf(event, text);
-        const plain = event.style === SCALAR_STYLE.PLAIN;
-        const content = getScalarValue(text, event);
+        const plain = event.style === SCALAR_STYLE.PLAIN && stack.at(-1)?.text !== true;
+        const content = scalarText(text, event);
         const merge = tag === `${STANDARD}merge` || (plain && tag === '' && content === '<<');
         const value = merge ? content : scalarValue(reader, content, tag, plain, at);
         const weight = 1 + Math.floor(content.length / 32);
@@ -78,7 +80,9 @@ export function compose(events: readonly Event[], reader: Reader): unknown {
           anchorOnce(reader, anchors, anchor, event.anchorStart - 1);
           unfinished.add(anchor);
         }
-        stack.push(open(event, anchor, tagOf(event, text)));
+        const tag = tagOf(event, text);
+        const below = stack.at(-1)?.text === true || options.textTags?.includes(tag) === true;
+        stack.push(open(event, anchor, tag, below));
         break;
       }
       case EVENT_ID.ALIAS: {
@@ -126,7 +130,12 @@ function secondDocument(events: readonly Event[], event: Event): number {
   return 0;
 }
 
-function open(event: Event & { start: number }, anchor: string | undefined, tag: string): Frame {
+function open(
+  event: Event & { start: number },
+  anchor: string | undefined,
+  tag: string,
+  text: boolean,
+): Frame {
   return {
     at: event.start,
     tag,
@@ -136,6 +145,7 @@ function open(event: Event & { start: number }, anchor: string | undefined, tag:
     map: {},
     parts: new Map(),
     merges: [],
+    text,
     key: undefined,
     weight: 1,
   };

@@ -1,8 +1,16 @@
-import { EVENT_ID, type Event, SCALAR_STYLE } from 'js-yaml';
+import { CHOMPING_MODE, EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { problem, type Reader, STANDARD, shortTag, unknownTag } from './reader.ts';
 import { Float, floatText, readBoolean, readFloat, readInteger, resolvePlain } from './scalar.ts';
 
 /** Single nodes: their tags, values and places. */
+
+/** The text of a scalar. A block that ends with the file, without a line end, gets none in PyYAML. */
+export function scalarText(text: string, event: ScalarEvent): string {
+  const content = getScalarValue(text, event);
+  const block = event.style === SCALAR_STYLE.LITERAL_BLOCK || event.style === SCALAR_STYLE.FOLDED_BLOCK;
+  const open = block && event.chomping !== CHOMPING_MODE.STRIP && event.valueEnd === text.length;
+  return open && !/[\r\n]$/.test(text) && content.endsWith('\n') ? content.slice(0, -1) : content;
+}
 
 export function scalarValue(
   reader: Reader,
