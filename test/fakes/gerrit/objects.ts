@@ -52,6 +52,7 @@ export function decodeTree(content: Buffer): TreeEntry[] {
   for (let at = 0; at < content.length; ) {
     const blank = content.indexOf(0x20, at);
     const zero = content.indexOf(0, blank);
+    if (blank < at || zero < blank) throw new Error('not the content of a tree');
     entries.push({
       mode: content.subarray(at, blank).toString(),
       name: content.subarray(blank + 1, zero).toString(),

@@ -90,11 +90,14 @@ export class GitSession {
       stderr += chunk.toString();
     });
     child.stdout.on('data', (chunk: Buffer) => {
+      if (this.#child !== child) return;
       this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
       this.#deliver();
     });
     const ended = (reason: string) => {
-      if (this.#child === child) this.#child = undefined;
+      // One that was put away for idleness ends later, when another may be answering already.
+      if (this.#child !== child) return;
+      this.#child = undefined;
       this.#received = Buffer.alloc(0);
       for (const { fail } of this.#wanted.splice(0)) fail(new Error(reason));
     };
