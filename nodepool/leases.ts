@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { asNodeFault, errnoOf } from './supervisor/folder.ts';
+import { errnoOf } from './errno.ts';
+import { asNodeFault } from './supervisor/folder.ts';
 
 /**
  * Leases that outlive us: one small file each, written aside, flushed and renamed into place. A lease is granted when its file is

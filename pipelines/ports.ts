@@ -349,8 +349,22 @@ export interface Shell extends AsyncDisposable {
   forget(build: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A repository laid beside a build, so that from its first step on the build needs nobody but its node. */
+export interface StagedRepository {
+  /** Found there as `$ZUUL_URL/<project>`. */
+  readonly project: string;
+  /** Bare repository on our machine. */
+  readonly path: string;
+  /** What it shows: full ref name → commit. */
+  readonly refs: Readonly<Record<string, string>>;
+  /** The branch HEAD points at. */
+  readonly head: string;
+}
+
 export interface ShellBuild {
   readonly build: string;
+  /** Asked for only when the build must still be prepared. With at least one, ZUUL_URL names the place they were laid. */
+  readonly repositories?: (signal: AbortSignal) => Promise<readonly StagedRepository[]>;
   /** Run in order in one empty workspace until one fails. A step with a `#!` line runs under it, others under `/bin/sh -xe`. */
   readonly steps: readonly { readonly name: string; readonly script: string }[];
   readonly env: Readonly<Record<string, string>>;

@@ -11,6 +11,7 @@ import type {
   Shell,
   ShellBuild,
   ShellExit,
+  StagedRepository,
   Store,
 } from '../pipelines/ports.ts';
 import { type Archived, type ArtifactLimits, archive, defaultArtifactLimits } from './artifact.ts';
@@ -42,6 +43,8 @@ export interface ExecutorOptions {
   definition(config: string, job: string): Promise<JobDefinition | undefined>;
   /** The primary node of a lease; undefined when there is no such lease. */
   shellOf(lease: string): Promise<{ readonly shell: Shell; readonly node: LeasedNode } | undefined>;
+  /** Repositories to lay beside a build, so that it fetches its change without us. */
+  readonly repositories?: (action: BuildAction, signal: AbortSignal) => Promise<readonly StagedRepository[]>;
   readonly site: LogSite;
   readonly clock: Clock;
   /** Never shown in a console. */
@@ -93,7 +96,13 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     const begunAt = known?.at ?? clock.now();
     if (known === undefined) await store.saveEffect(action.id, { phase: 'begun', at: begunAt });
 
-    const script = shellBuild(action, job, place.node, url, options.defaultTimeout ?? 6 * hour);
+    const { repositories } = options;
+    const script: ShellBuild = {
+      ...shellBuild(action, job, place.node, url, options.defaultTimeout ?? 6 * hour),
+      ...(repositories === undefined
+        ? {}
+        : { repositories: (stop: AbortSignal) => repositories(action, stop) }),
+    };
     const running: Running = { action, job, ...place, build: script, begunAt, url };
     const outcome = await runToEnd(running, signal);
     crashpoint('build.finished.before');

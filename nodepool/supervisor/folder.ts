@@ -4,6 +4,8 @@ import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from 'node
 import { join } from 'node:path';
 import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { ShellBuild, ShellExit } from '../../pipelines/ports.ts';
+import { errnoOf } from '../errno.ts';
+import { stageRepository } from '../staging.ts';
 import { supervisorScript } from './script.ts';
 
 /**
@@ -55,7 +57,13 @@ export function folderOf(root: string, build: string): string {
 }
 
 /** Writes the folder aside and renames it into place as a whole; one that is there stays as it is. */
-export async function prepareFolder(root: string, build: ShellBuild, plan: FolderPlan): Promise<void> {
+export async function prepareFolder(
+  root: string,
+  build: ShellBuild,
+  plan: FolderPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const repositories = (await build.repositories?.(signal)) ?? [];
   const folder = folderOf(root, build.build);
   const aside = join(root, `.${build.build}.${randomBytes(6).toString('hex')}`);
   const own = async (path: string, mode: number, owner?: JobUser) => {
@@ -74,12 +82,15 @@ export async function prepareFolder(root: string, build: ShellBuild, plan: Folde
     const cookie = randomBytes(16).toString('hex');
     const work: Promise<void>[] = [
       put('supervisor.sh', supervisorScript, 0o640),
-      put('env', environment(folder, build, plan, cookie), 0o600),
+      put('env', environment(folder, build, plan, cookie, repositories.length > 0), 0o600),
       put('spec', await specification(build, plan, cookie), 0o600),
     ];
     for (const name of ['workspace', 'home', 'tmp']) {
       const path = join(aside, 'job', name);
       work.push(mkdir(path, { mode: 0o700 }).then(() => own(path, 0o755, plan.user)));
+    }
+    for (const repository of repositories) {
+      work.push(stageRepository(join(aside, 'job', 'git', repository.project), repository, plan.user));
     }
     for (const [index, step] of build.steps.entries()) {
       const name = join('steps', `${index}`.padStart(2, '0'));
@@ -112,7 +123,13 @@ function interpreter(script: string): string[] {
   return words[0] === '' ? ['/bin/sh', '-xe'] : words;
 }
 
-function environment(folder: string, build: ShellBuild, plan: FolderPlan, cookie: string): string {
+function environment(
+  folder: string,
+  build: ShellBuild,
+  plan: FolderPlan,
+  cookie: string,
+  staged: boolean,
+): string {
   const name = plan.user?.name;
   const job = join(folder, 'job');
   const all: Record<string, string> = {
@@ -124,6 +141,7 @@ function environment(folder: string, build: ShellBuild, plan: FolderPlan, cookie
     TMPDIR: join(job, 'tmp'),
     ...plan.environment,
     ...build.env,
+    ...(staged ? { ZUUL_URL: `file://${job}/git` } : {}),
     WORKSPACE: join(job, 'workspace'),
     STACKGATE_COOKIE: cookie,
   };
@@ -242,10 +260,6 @@ function withoutNul(text: string): string {
 }
 
 /** `ENOENT` and its like, of what node:fs threw. */
-export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
 /** What passes by itself, and says nothing about the node. */
 const passing = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'EINTR', 'EBUSY'];
 

@@ -69,8 +69,8 @@ describe('a restart', () => {
   test('a process killed between the folder and the supervisor leaves a build that has not begun', async () => {
     const build = buildOf(['#!/bin/sh\necho ran']);
     const { prepareFolder, supervisorState, folderOf } = await import('./folder.ts');
-    await prepareFolder(root, build, plan);
-    await prepareFolder(root, build, plan);
+    await prepareFolder(root, build, plan, AbortSignal.timeout(10_000));
+    await prepareFolder(root, build, plan, AbortSignal.timeout(10_000));
     expect(await supervisorState(folderOf(root, build.build))).toBe('prepared');
     expect((await runBuild(localShell(root, plan), build)).text).toBe('ran\n');
   });
@@ -78,7 +78,7 @@ describe('a restart', () => {
   test('a build from before a reboot is lost, not run again', async () => {
     const build = buildOf(['echo ran']);
     const { prepareFolder } = await import('./folder.ts');
-    await prepareFolder(root, build, plan);
+    await prepareFolder(root, build, plan, AbortSignal.timeout(10_000));
     const spec = join(root, build.build, 'spec');
     await writeFile(spec, (await readFile(spec, 'utf8')).replace(/boot=.*/, 'boot=another'));
     await expect(localShell(root, plan).start(build, soon())).rejects.toMatchObject({ code: 'node-lost' });

@@ -6,10 +6,10 @@ import { performance } from 'node:perf_hooks';
 import { Fault } from '../../pipelines/fault.ts';
 import type { Shell, ShellBuild, ShellExit, ShellSink } from '../../pipelines/ports.ts';
 import { collectFiles } from '../collect.ts';
+import { errnoOf } from '../errno.ts';
 import { run } from '../jobuser.ts';
 import {
   asNodeFault,
-  errnoOf,
   type FolderPlan,
   folderOf,
   prepareFolder,
@@ -42,7 +42,7 @@ async function start(root: string, build: ShellBuild, plan: FolderPlan, signal: 
   const folder = folderOf(root, build.build);
   if ((await supervisorState(folder)) === 'none') {
     await mkdir(root, { recursive: true, mode: 0o711 });
-    await prepareFolder(root, build, plan);
+    await prepareFolder(root, build, plan, signal);
   }
   if ((await readResult(folder)) !== undefined) return;
   const word = await launch(folder, signal);

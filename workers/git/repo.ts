@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crashpoint } from '../crashpoint.ts';
 import { type GitCall, GitExit, git, gitFault, isCorruption } from './command.ts';
 import { forgetOld, idOf, notePublished, oldIds } from './expire.ts';
 import { isRevision, servedDir } from './names.ts';
@@ -156,17 +157,22 @@ export function openRepo(options: RepoOptions): Repo {
     const fresh = `${dir}.new`;
     const broken = `${dir}.broken`;
     await clone(fresh, signal);
-    if (existsSync(dir)) {
+    // Killed between the two renames below, the old one is found under its other name.
+    const old = servedDir(existsSync(dir) ? dir : broken);
+    if (existsSync(old)) {
       for (const refspec of ours) {
         // What cannot be read is lost: it is merged again when it is asked for again.
-        await git(['fetch', '--verbose', '--no-auto-maintenance', `file://${served}`, refspec], {
+        await git(['fetch', '--verbose', '--no-auto-maintenance', old, refspec], {
           dir: servedDir(fresh),
           signal,
         }).catch(() => signal.throwIfAborted());
       }
-      await copyFile(`${served}/published`, `${servedDir(fresh)}/published`).catch(() => {});
+      await copyFile(`${old}/published`, `${servedDir(fresh)}/published`).catch(() => {});
+    }
+    if (existsSync(dir)) {
       await rm(broken, { recursive: true, force: true });
       await rename(dir, broken);
+      crashpoint('merge.heal.between');
     }
     await rename(fresh, dir);
     await rm(broken, { recursive: true, force: true });
