@@ -3,18 +3,20 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { ChangeFetched } from '../pipelines/event.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { statusOf } from '../pipelines/status.ts';
 import { nextAlarm, step } from '../pipelines/step.ts';
 import { digestOf, emptyWorld, type World, worldFrom } from '../pipelines/world.ts';
 import { findBuild } from '../server/builds.ts';
-import type { Probe, ServerPorts } from '../server/ports.ts';
+import type { ChangeLook, Probe, ServerPorts } from '../server/ports.ts';
 import { dispatcher } from '../workers/dispatch.ts';
 import { ledgerOver } from '../workers/gerrit/ledger.ts';
 import { createGitDoor } from '../workers/git/serve.ts';
 import { type Intake, openIntake } from '../workers/intake.ts';
 import { followConsole } from '../workers/logs/live.ts';
 import { keepProblem, sweepLogs } from '../workers/logs/retention.ts';
+import type { Reviews } from '../workers/reporter.ts';
 import type { Part } from '../workers/runtime.ts';
 import { runScheduler } from '../workers/scheduler.ts';
 import { type Core, openCore } from './core.ts';
@@ -191,7 +193,7 @@ export function compose(
   async function doorPorts(): Promise<ServerPorts> {
     const { store, queue } = core();
     const live = () => (made.world === undefined ? [] : liveBuilds(made.world));
-    const waiting = async () => new Map((await made.hands?.pool?.waiting())?.map(({ id, why }) => [id, why]));
+    const waiting = async () => new Map((await made.hands?.pool.waiting())?.map(({ id, why }) => [id, why]));
     return {
       version,
       status: (now) => statusOf(made.world ?? emptyWorld(core().site), now, version),
@@ -206,6 +208,7 @@ export function compose(
           async ({ build }) => (await waiting()).get(`acquire-${build.uuid}`) ?? null,
         ),
       config: () => made.world?.config,
+      look: (of, signal) => lookAt(made.hands?.reviews, of, signal),
       file: (facts) => store.file(facts),
       probes: probes(made),
       logs: { root: join(data, 'logs'), follow: followConsole },
@@ -218,6 +221,19 @@ export function compose(
   }
 
   return { parts, configure };
+}
+
+/** Asked by people, so no event says how new the answer must be. */
+async function lookAt(
+  reviews: Reviews | undefined,
+  { connection, number, patchset }: ChangeLook,
+  signal: AbortSignal,
+): Promise<ChangeFetched['outcome']> {
+  const review = connection === undefined ? [...(reviews?.values() ?? [])][0] : reviews?.get(connection);
+  if (review === undefined)
+    return { kind: 'failed', reason: `the site has no connection named ${connection ?? 'gerrit'}` };
+  const of = { connection: review.connection, number, ...(patchset === undefined ? {} : { patchset }) };
+  return review.fetch({ kind: 'fetch', id: 'look', ...of, expect: {}, dependents: false }, signal);
 }
 
 /** Ready: the database answers, we lead with a configuration, and every Gerrit's stream is heard. */

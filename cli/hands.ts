@@ -2,25 +2,29 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { JobDefinition } from '../jobs/definition.ts';
 import { type LocalPool, openLocalPool } from '../nodepool/providers/local.ts';
+import type { SiteConfig } from '../pipelines/ports.ts';
 import { crashpoint } from '../workers/crashpoint.ts';
 import { executor } from '../workers/executor.ts';
 import { type GitBridge, openGitBridge } from '../workers/gerrit/bridge.ts';
 import { overSsh } from '../workers/gerrit/overssh.ts';
 import { GerritSettings } from '../workers/gerrit/settings.ts';
 import { gerritReview } from '../workers/gerrit/source.ts';
-import { type Hand, type HandOptions, handle } from '../workers/handle.ts';
+import { stagedFor } from '../workers/git/staged.ts';
+import { type HandOptions, handle } from '../workers/handle.ts';
 import { type GerritConnection, openConnection } from '../workers/intake.ts';
 import { directorySite } from '../workers/logs/site.ts';
 import { createMerger, type GitMerger } from '../workers/merger.ts';
-import { fetchHand, mailHand, reportHand, SmtpSettings } from '../workers/reporter.ts';
+import { acquirer, releaser } from '../workers/nodes.ts';
+import { fetchHand, mailHand, type Reviews, reportHand, SmtpSettings } from '../workers/reporter.ts';
 import type { Core } from './core.ts';
 import type { LocalNodes, Site } from './site.ts';
 
 /** The hands of this process: everything an action can ask for, wired to what does it. */
 export interface Hands {
   readonly connections: readonly GerritConnection[];
+  readonly reviews: Reviews;
   readonly merger: GitMerger;
-  readonly pool: LocalPool | undefined;
+  readonly pool: LocalPool;
   /** Starts taking actions. */
   work(): Promise<void>;
   close(): Promise<void>;
@@ -30,7 +34,7 @@ export interface HandsSettings {
   readonly data: string;
   readonly gerrits: readonly GerritSettings[];
   readonly smtp: ReadonlyMap<string, SmtpSettings>;
-  readonly local: LocalNodes | undefined;
+  readonly local: LocalNodes;
   readonly maxConsole: number;
   /** Base address of this process for nodes and readers; known once the door listens. */
   readonly gitUrl: () => string;
@@ -57,8 +61,8 @@ export async function openHands(settings: HandsSettings, core: Core, log: Logger
     url: settings.gitUrl,
     warn: (message) => log.warn({ part: 'merger' }, message),
   });
-  const pool = settings.local === undefined ? undefined : await openNodes(settings.local, data);
-  if (pool?.sameUser === true) log.warn('jobs run as our own user: a patch could read the keys of this CI');
+  const pool = await openNodes(settings);
+  if (pool.sameUser) log.warn('jobs run as our own user: a patch could read the keys of this CI');
   const reviews = new Map(
     connections.map(({ settings: gerrit, commands }) => [
       gerrit.connection,
@@ -69,8 +73,9 @@ export async function openHands(settings: HandsSettings, core: Core, log: Logger
     store,
     clock,
     site: directorySite({ directory: join(data, 'logs'), url: settings.logUrl }),
-    definition: async (digest, job) => JobDefinition.safeParse((await store.config(digest))?.jobs[job]).data,
-    shellOf: async (lease) => pool?.shellOf(lease),
+    definition: definitions(core),
+    shellOf: (lease) => pool.shellOf(lease),
+    repositories: (action, signal) => stagedFor(action.params, merger.locate, signal),
     consoleLimit: settings.maxConsole,
   });
   const options: HandOptions = {
@@ -80,30 +85,41 @@ export async function openHands(settings: HandsSettings, core: Core, log: Logger
     log: ({ kind, action, error }) =>
       log.warn({ action, code: error.code, hint: error.hint }, `${kind}: ${error.message}`),
   };
-  const builds = Math.max(1, settings.local?.['max-parallel-jobs'] ?? 1);
   return {
     connections,
+    reviews,
     merger,
     pool,
     async work() {
       await handle(options, 'fetch', fetchHand(reviews), { concurrency: 8 });
       await handle(options, 'merge', (action, signal) => merger.merge(action, signal), { concurrency: 4 });
-      await handle(options, 'acquire', acquireHand(pool), { concurrency: 1000 });
-      await handle(options, 'build', build, { concurrency: builds });
-      await handle(options, 'release', releaseHand(pool), { concurrency: 8 });
+      await handle(options, 'acquire', acquirer(pool), { concurrency: 1000 });
+      await handle(options, 'build', build, { concurrency: settings.local['max-parallel-jobs'] });
+      await handle(options, 'release', releaser(pool, store), { concurrency: 64 });
       await handle(options, 'report', reportHand(reviews), { concurrency: 4 });
       await handle(options, 'mail', mailHand(settings.smtp, store, core.site), { concurrency: 2 });
     },
     async close() {
+      // Nobody takes an action any more before what does it goes away.
+      await queue[Symbol.asyncDispose]();
       await merger[Symbol.asyncDispose]();
-      await pool?.[Symbol.asyncDispose]();
+      await pool[Symbol.asyncDispose]();
       for (const bridge of bridges.values()) await bridge[Symbol.asyncDispose]();
       for (const connection of connections) await connection[Symbol.asyncDispose]();
     },
   };
 }
 
-function openNodes(local: LocalNodes, data: string): Promise<LocalPool> {
+/** Job definitions by configuration; builds of one item ask for the same one. */
+function definitions(core: Core): (digest: string, job: string) => Promise<JobDefinition | undefined> {
+  let known: { readonly digest: string; readonly config: Promise<SiteConfig | undefined> } | undefined;
+  return async (digest, job) => {
+    if (known?.digest !== digest) known = { digest, config: core.store.config(digest) };
+    return JobDefinition.safeParse((await known.config)?.jobs[job]).data;
+  };
+}
+
+function openNodes({ local, data, maxConsole }: HandsSettings): Promise<LocalPool> {
   return openLocalPool({
     root: join(data, 'builds'),
     leases: join(data, 'leases'),
@@ -112,24 +128,12 @@ function openNodes(local: LocalNodes, data: string): Promise<LocalPool> {
     users: local.user === undefined ? undefined : [local.user].flat(),
     allowSameUser: local['allow-same-user'],
     noNewPrivileges: !local.sudo,
-    secret: [join(data, 'database'), join(data, 'git')],
+    // What a patch must never read: the keys, the tokens, everybody's repositories.
+    secret: [join(data, 'database'), join(data, 'git'), join(data, 'token')],
+    limits: { output: maxConsole },
     clock: { now: Date.now },
     passed: crashpoint,
   });
-}
-
-function acquireHand(pool: LocalPool | undefined): Hand<'acquire'> {
-  return async (action, signal) => {
-    if (pool === undefined)
-      return { kind: 'refused', reason: 'this site lends no nodes (`nodes:` in stackgate.yaml)' };
-    const answer = await pool.acquire(action, signal);
-    if (answer.kind === 'refused') return answer;
-    return { kind: 'granted', lease: answer.lease.id, nodes: answer.lease.nodes.map((node) => node.name) };
-  };
-}
-
-function releaseHand(pool: LocalPool | undefined): Hand<'release'> {
-  return async (action) => pool?.release(action.lease);
 }
 
 /** Connections of the site file, as the hands take them. */

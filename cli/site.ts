@@ -116,7 +116,10 @@ export const Site = z.strictObject({
   connections: z
     .record(z.string(), z.union([SmtpConnection, GerritConnection]))
     .describe('Gerrit and mail servers by name. Layouts speak of `gerrit` and `smtp`.'),
-  nodes: z.strictObject({ local: LocalNodes.optional().describe('This machine as a node.') }).default({}),
+  nodes: z
+    .strictObject({ local: LocalNodes.prefault({}).describe('This machine as a node.') })
+    .prefault({})
+    .describe('Machines that builds run on.'),
   database: z
     .strictObject({
       url: z
