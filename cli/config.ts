@@ -5,6 +5,7 @@ import type { JobDefinition } from '../jobs/definition.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
 import { readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
+import type { Compared } from '../pipelines/layout/diff.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
@@ -66,6 +67,11 @@ function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): 
     Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]),
   );
   return { digest, layout, jobs, needs };
+}
+
+/** A configuration as it is compared with another. */
+export function comparedOf({ layout, jobs }: SiteConfig): Compared {
+  return { layout, definitions: jobs };
 }
 
 /** Jobs that pipelines run but nobody defined are errors; jobs that nobody runs are warnings. */

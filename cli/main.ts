@@ -8,6 +8,7 @@ import { runJob } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { showStatus } from './commands/status.ts';
 import { validate } from './commands/validate.ts';
+import { addExplain, addShow } from './dryrun.ts';
 import { printable } from './text.ts';
 import { version } from './version.ts';
 
@@ -179,6 +180,8 @@ function program(): Command {
     .requiredOption('--changes <number,patchset...>')
     .action(ask('/api/v1/promote', ({ pipeline, changes }) => ({ pipeline, changes })));
 
+  addExplain(main, end);
+
   const config = main.command('config').description('the configuration of a site');
   config
     .command('validate')
@@ -186,6 +189,7 @@ function program(): Command {
     .argument('[file]', 'site file (else $STACKGATE_CONFIG, ./stackgate.yaml, /etc/stackgate/stackgate.yaml)')
     .addOption(json())
     .action((file: string | undefined, options: { json: boolean }) => end(validate(file, options.json)));
+  addShow(config, end);
   return main;
 }
 

@@ -3,6 +3,7 @@ import type { Change } from './change.ts';
 import type { GerritEvent } from './event.ts';
 import { explainChange, explainEvent, renderExplained } from './explain.ts';
 import { readLayout } from './layout/read.ts';
+import type { Layout } from './layout.ts';
 
 const NOW = 1_500_000_000_000;
 
@@ -35,12 +36,15 @@ projects:
     gate: [unit]
 `;
 
-const read = readLayout([{ name: 'layout.yaml', text: LAYOUT }], {
-  dialect: 'stackgate',
-  connections: { gerrit: 'gerrit' },
-});
-const layout = read.layout;
-if (layout === undefined) throw new Error(JSON.stringify(read.problems));
+function layoutOf(text: string): Layout {
+  const read = readLayout([{ name: 'layout.yaml', text }], {
+    dialect: 'stackgate',
+    connections: { gerrit: 'gerrit' },
+  });
+  if (read.layout === undefined) throw new Error(JSON.stringify(read.problems));
+  return read.layout;
+}
+const layout = layoutOf(LAYOUT);
 
 const change: Change = {
   connection: 'gerrit',
@@ -84,7 +88,8 @@ const event: GerritEvent = {
 
 describe('explain', () => {
   it('tells which pipelines want an event, and which rule decided', () => {
-    expect(renderExplained(explainEvent(layout, event, change, NOW))).toBe(
+    const explained = explainEvent(layout, event, change, NOW);
+    expect(renderExplained(explained)).toBe(
       [
         '+ comment-added by jane: org/project, change 12,3 on master  [layout.yaml:25:5]',
         '  + pipeline check  [layout.yaml:3:5]',
@@ -95,11 +100,42 @@ describe('explain', () => {
         '  - pipeline gate  [layout.yaml:12:5]',
         '    - no trigger wants the event',
         '      - trigger on comment-added: the event brings no Workflow +1  [layout.yaml:16:11]',
-        '    + requirements',
         '    - submittable: Code-Review is missing',
-        '    + job unit (non-voting)  [layout.yaml:22:5]',
+        '    + if it took it, 1 of 1 jobs would run',
+        '      + job unit (non-voting)  [layout.yaml:22:5]',
       ].join('\n'),
     );
+    const short = renderExplained(explained, false).split('\n');
+    expect(short).toHaveLength(11);
+    expect(short.at(-1)).toBe('    + if it took it, 1 of 1 jobs would run');
+  });
+
+  it('does not start pipelines by our own words', () => {
+    const said = explainEvent(layout, event, change, NOW, { gerrit: ['jane'] });
+    expect(said.verdict).toBe('no');
+    expect(renderExplained(said)).toContain('we wrote it ourselves, and what we write starts nothing');
+  });
+
+  it('tells what could start a pipeline for a change, and which pipelines have no jobs for it', () => {
+    const later = `  - name: nightly
+    manager: independent
+    trigger:
+      timer: {time: '0 6 * * *'}
+      gerrit: {event: ref-updated, ref: ^refs/tags/}
+  - name: lonely
+    manager: independent
+    trigger: {gerrit: {event: patchset-created}}
+jobs:`;
+    const wide = layoutOf(`${LAYOUT.replace('jobs:', later)}    nightly: [unit]\n`);
+    const text = renderExplained(explainChange(wide, change, NOW));
+    expect(text).toContain(
+      '    + started by patchset-created; or by comment-added with a comment that matches (?i)^recheck  [layout.yaml:8:11]',
+    );
+    expect(text).toContain('    + started by comment-added with Workflow +1  [layout.yaml:16:11]');
+    expect(text).toContain(
+      '    - no event about this change starts it: it waits for timer 0 6 * * *; or ref-updated of ref ^refs/tags/',
+    );
+    expect(text).toContain('  - org/project has no jobs in lonely  [layout.yaml:');
   });
 
   it('tells what would become of a change', () => {

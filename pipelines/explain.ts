@@ -1,10 +1,11 @@
 import { didYouMean } from '../jobs/problem.ts';
 import type { Change } from './change.ts';
 import type { GerritEvent } from './event.ts';
-import type { GerritTrigger, JobTree, Layout, Pipeline, ProjectRule } from './layout.ts';
+import type { GerritTrigger, JobTree, Layout, Pipeline, ProjectRule, Trigger } from './layout.ts';
 import { jobApplies, no, type Reason, type Subject } from './match.ts';
+import { match } from './pattern.ts';
 import type { SiteSettings } from './ports.ts';
-import { approvalsSatisfy, canMerge, meets } from './require.ts';
+import { approvalsSatisfy, canMerge, describeApproval, meets, signed } from './require.ts';
 import { isOwn } from './rules.ts';
 import { triggerWants } from './trigger.ts';
 
@@ -53,7 +54,15 @@ export function explainChange(layout: Layout, change: Change, now: number): Expl
   const { number, patchset, project, branch } = change;
   const title = `change ${number},${patchset}: ${project}, branch ${branch}`;
   return overPipelines(layout, project, title, (pipeline, rule) =>
-    explainPipeline(layout, pipeline, rule, { project, change }, change, now, undefined),
+    explainPipeline(
+      layout,
+      pipeline,
+      rule,
+      { project, change },
+      change,
+      now,
+      explainStarts(pipeline, change),
+    ),
   );
 }
 
@@ -66,8 +75,13 @@ function overPipelines(
   const rule =
     project !== undefined && Object.hasOwn(layout.projects, project) ? layout.projects[project] : undefined;
   if (rule === undefined) return node('no', title, undefined, [unknownProject(layout, project)]);
-  const children = layout.pipelines.map((pipeline) => explain(pipeline, rule));
-  return node(children.some((child) => child.verdict === 'yes') ? 'yes' : 'no', title, rule.place, children);
+  const isIn = ({ name }: Pipeline) => Object.hasOwn(rule.pipelines, name);
+  const children = layout.pipelines.filter(isIn).map((pipeline) => explain(pipeline, rule));
+  const others = layout.pipelines.filter((pipeline) => !isIn(pipeline)).map(({ name }) => name);
+  const wanted = children.some((child) => child.verdict === 'yes');
+  if (others.length > 0)
+    children.push(node('no', `${rule.name} has no jobs in ${others.join(', ')}`, rule.place));
+  return node(wanted ? 'yes' : 'no', title, rule.place, children);
 }
 
 function unknownProject(layout: Layout, project: string | undefined): Explained {
@@ -84,24 +98,69 @@ function explainPipeline(
   subject: Subject,
   change: Change | undefined,
   now: number,
-  asked: Explained | undefined,
+  asked: Explained,
 ): Explained {
   const title = `pipeline ${pipeline.name}`;
   const place = layout.places[title];
-  const trees = Object.hasOwn(rule.pipelines, pipeline.name) ? rule.pipelines[pipeline.name] : undefined;
-  if (trees === undefined) {
-    return node('no', title, place, [node('no', `${rule.name} is not in this pipeline`, rule.place)]);
-  }
+  const trees = rule.pipelines[pipeline.name] ?? [];
   const conditions = [
     asked,
     ...(change === undefined ? [] : explainConditions(layout, pipeline, change, now)),
-  ].filter((condition) => condition !== undefined);
+  ];
   const jobs = trees.map((tree) => explainJob(layout, tree, subject));
-  const runs = jobs.some(runsAnything);
-  if (!runs)
-    conditions.push(node('no', trees.length === 0 ? 'it has no jobs here' : 'none of its jobs applies'));
-  const wanted = conditions.every((condition) => condition.verdict === 'yes');
-  return node(wanted ? 'yes' : 'no', title, place, [...conditions, ...jobs]);
+  const verdicts = jobs.flatMap(allVerdicts);
+  const running = verdicts.filter((verdict) => verdict === 'yes').length;
+  if (running === 0)
+    return node('no', title, place, [...conditions, node('no', 'none of its jobs applies', undefined, jobs)]);
+  if (conditions.every((condition) => condition.verdict === 'yes'))
+    return node('yes', title, place, [...conditions, ...jobs]);
+  const would = `if it took it, ${running} of ${verdicts.length} jobs would run`;
+  return node('no', title, place, [...conditions, node('yes', would, undefined, jobs)]);
+}
+
+/** What could start a pipeline for a change at all. */
+function explainStarts(pipeline: Pipeline, change: Change): Explained {
+  const starts = pipeline.triggers.filter((trigger) => canStart(trigger, change));
+  if (starts.length > 0) {
+    const places = starts.map(({ place }) => place);
+    return node('yes', `started by ${starts.map(describeTrigger).join('; or by ')}`, places[0]);
+  }
+  const triggers = pipeline.triggers.map(describeTrigger);
+  if (triggers.length === 0) return node('no', 'it has no triggers: only people put changes into it');
+  return node('no', `no event about this change starts it: it waits for ${triggers.join('; or ')}`);
+}
+
+function canStart(trigger: Trigger, { branch }: Change): boolean {
+  if (trigger.kind === 'timer') return false;
+  if (trigger.kind === 'zuul') return true;
+  const { events, branches } = trigger;
+  return (
+    events.some((type) => type !== 'ref-updated') &&
+    (branches.length === 0 || branches.some((pattern) => match(pattern, branch)))
+  );
+}
+
+/** A trigger in words: `comment-added with a comment that matches (?i)^recheck, by jenkins`. */
+export function describeTrigger(trigger: Trigger): string {
+  if (trigger.kind === 'timer') return `timer ${trigger.time}`;
+  if (trigger.kind === 'zuul') {
+    const of = trigger.pipelines.length === 0 ? '' : ` in ${trigger.pipelines.join(' or ')}`;
+    return `${trigger.events.join(', ')}${of}`;
+  }
+  const { events, branches, refs, approvals, comments, usernames, emails } = trigger;
+  const either = (what: string, patterns: readonly string[]) =>
+    patterns.length === 0 ? [] : [`${what} ${patterns.join(' or ')}`];
+  const filters = [
+    ...approvals.map(({ label, value }) => `with ${label} ${signed(value)}`),
+    ...either('with a comment that matches', comments),
+    ...either('by a username that matches', usernames),
+    ...either('by an e-mail address that matches', emails),
+    ...either('on branch', branches),
+    ...either('of ref', refs),
+    ...trigger.requireApprovals.map((rule) => `where there is ${describeApproval(rule)}`),
+    ...trigger.rejectApprovals.map((rule) => `where there is no ${describeApproval(rule)}`),
+  ];
+  return [events.join(', '), ...filters].join(' ');
 }
 
 type Ask = (trigger: GerritTrigger) => true | Reason;
@@ -135,12 +194,20 @@ function askTrigger({ layout, accounts, event, change, now }: Asked, trigger: Ge
 }
 
 function explainConditions(layout: Layout, pipeline: Pipeline, change: Change, now: number): Explained[] {
-  const conditions = [answer('requirements', meets(pipeline, change, now, layout.quirks))];
+  const conditions = requires(pipeline)
+    ? [answer('requirements', meets(pipeline, change, now, layout.quirks))]
+    : [];
   if (pipeline.manager === 'dependent') {
     const labels = pipeline.success.flatMap((reporter) => Object.keys(reporter.labels));
     conditions.push(answer('submittable', canMerge(change, new Set(labels))));
   }
   return conditions;
+}
+
+function requires({ require, reject, trust }: Pipeline): boolean {
+  const { approvals, status, ...rest } = require;
+  const lists = [approvals, status, reject.approvals, Object.keys(rest)];
+  return trust !== undefined || lists.some((list) => list.length > 0);
 }
 
 function explainJob(layout: Layout, tree: JobTree, subject: Subject): Explained {
@@ -153,8 +220,8 @@ function explainJob(layout: Layout, tree: JobTree, subject: Subject): Explained 
   return node('yes', `job ${tree.job}${rule.voting ? '' : ' (non-voting)'}`, rule.place, children);
 }
 
-function runsAnything(job: Explained): boolean {
-  return job.verdict === 'yes' || job.children.some(runsAnything);
+function allVerdicts({ verdict, children }: Explained): Explained['verdict'][] {
+  return [verdict, ...children.flatMap(allVerdicts)];
 }
 
 function answer(name: string, reason: true | Reason, place?: string): Explained {
@@ -173,17 +240,22 @@ function node(
 
 const SIGNS = { yes: '+', no: '-' } as const;
 
-/** Plain text: a line each, `+` or `-` before it, the place of the rule behind it. */
-export function renderExplained(explained: Explained): string {
+/**
+ * Plain text: a line each, `+` or `-` before it, the place of the rule behind it. The jobs of a pipeline that says no are
+ * left out unless `whole`.
+ */
+export function renderExplained(explained: Explained, whole = true): string {
   const lines: string[] = [];
-  const add = ({ verdict, text, place, children }: Explained, depth: number): void => {
+  const add = ({ verdict, text, place, children }: Explained, depth: number, above?: Explained): void => {
     const where = place === undefined ? '' : `  [${place}]`;
     lines.push(`${'  '.repeat(depth)}${SIGNS[verdict]} ${printable(text)}${where}`);
-    for (const child of children) add(child, depth + 1);
+    if (!whole && depth === PIPELINE_PARTS && above?.verdict === 'no' && verdict === 'yes') return;
+    for (const child of children) add(child, depth + 1, { verdict, text, children });
   };
   add(explained, 0);
   return lines.join('\n');
 }
+const PIPELINE_PARTS = 2;
 
 /** Names of branches and files come from strangers: nothing of theirs may drive a terminal. */
 function printable(text: string): string {

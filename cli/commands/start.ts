@@ -1,10 +1,14 @@
 import { pino } from 'pino';
 import { isError, renderProblems } from '../../jobs/problem.ts';
+import { diffLayouts, renderDiff, summarizeDiff } from '../../pipelines/layout/diff.ts';
 import { ownProcess, runParts } from '../../workers/runtime.ts';
 import { compose } from '../compose.ts';
-import { readConfig } from '../config.ts';
+import { comparedOf, readConfig } from '../config.ts';
 import { readSite, siteFile } from '../site.ts';
 import { version } from '../version.ts';
+
+/** Lines of a difference in the log; `stackgate config diff` shows all. */
+const MOST_LOGGED = 100;
 
 /** `stackgate start`: every role in this process, until it is told to stop. Answers the exit code. */
 export async function start(named: string | undefined): Promise<number> {
@@ -32,6 +36,7 @@ export async function start(named: string | undefined): Promise<number> {
   );
   const { site, base } = read;
   const composition = compose(site, base, config.config, version(), log);
+  let inForce = config.config;
   process.on('SIGHUP', () => void reload());
 
   /** Validated first; with a single error the old configuration stays in force. */
@@ -48,7 +53,10 @@ export async function start(named: string | undefined): Promise<number> {
     const changed = await composition.configure(again.config).catch((caught: unknown) => {
       log.error({ err: caught }, 'reload failed: the old configuration stays in force');
     });
-    if (changed !== undefined) log.info(changed ? 'reloaded' : 'reloaded: nothing changed');
+    if (changed === undefined) return;
+    const diff = diffLayouts(comparedOf(inForce), comparedOf(again.config));
+    inForce = again.config;
+    log.info({ changes: renderDiff(diff).slice(0, MOST_LOGGED) }, `reloaded: ${summarizeDiff(diff)}`);
   }
 
   return runParts(composition.parts, { signal, log: say });
