@@ -143,6 +143,13 @@ describe('mistakes', () => {
     ['? [a, b]\n: 1\n', 'yaml-key', 1, 3],
     ['__proto__: 1\n', 'yaml-key', 1, 1],
     ['a: b: c\n', 'yaml-indent', 1, undefined],
+    ['a: @b\n', 'yaml-quote', 1, 4],
+    ['a: "b" c\n', 'yaml-quote', 1, 8],
+    ['a: b]\nc: }\n', 'yaml-bracket', 2, 4],
+    ['a: [b,\n  c\nd: e\n', 'yaml-bracket', 3, 1],
+    ['a: [b c: d e]\nx: [a b: {c]\n', 'yaml-bracket', 2, 12],
+    ['a:\n  b\n  c:\n    d: e\n', 'yaml-syntax', 3, 4],
+    ['a: *\n', 'yaml-syntax', 1, 5],
     ['a: \u0001\n', 'yaml-character', 1, undefined],
     ['['.repeat(200), 'yaml-too-deep', 1, undefined],
   ])('explains %j', (text, code, line, column) => {

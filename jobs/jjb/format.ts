@@ -238,11 +238,15 @@ function splitName(name: string, text: string): { name: string; path: string[] }
   return { name: first, path: steps.map((step) => step[1] ?? step[2] ?? '') };
 }
 
-/** A few words of a long text around an offset, quoted. */
+/** A few words of a text around an offset, quoted; of a long text also the line. */
 function excerpt(text: string, at = 0): string {
-  const start = Math.max(0, Math.min(at - 20, text.length - 60));
-  const cut = text.slice(start, start + 60).trim();
-  return JSON.stringify(`${start > 0 ? '…' : ''}${cut}${start + 60 < text.length ? '…' : ''}`);
+  const start = text.lastIndexOf('\n', at - 1) + 1;
+  const line = text.slice(start).split('\n', 1)[0] ?? '';
+  const from = Math.max(0, Math.min(at - start - 20, line.length - 60));
+  const cut = line.slice(from, from + 60).trim();
+  const shown = JSON.stringify(`${from > 0 ? '…' : ''}${cut}${from + 60 < line.length ? '…' : ''}`);
+  const row = text.slice(0, start).split('\n').length;
+  return text.trimEnd().includes('\n') ? `${shown} (line ${row} of the text)` : shown;
 }
 
 export interface Budget {

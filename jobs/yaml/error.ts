@@ -68,16 +68,18 @@ interface Explanation {
   readonly hint?: string;
 }
 
+/** js-yaml names what it expected; most people need to hear what they wrote. */
 function explain(reason: string, text: string, position: number): Explanation {
-  const line = text.slice(text.lastIndexOf('\n', position - 1) + 1).split('\n', 1)[0] ?? '';
-  if (/^\s*\t/.test(line) || /tab characters/.test(reason)) {
+  const start = text.lastIndexOf('\n', position - 1) + 1;
+  const line = text.slice(start).split('\n', 1)[0] ?? '';
+  if (/^\s*\t/.test(line) || reason.includes('tab characters')) {
     return {
       code: 'yaml-tab',
       message: 'A tab is used for indentation; YAML only allows spaces.',
       hint: 'Replace the tab with spaces, as many as the lines around it have.',
     };
   }
-  if (/maxDepth/.test(reason)) {
+  if (reason.includes('maxDepth')) {
     return { code: 'yaml-too-deep', message: 'The file nests deeper than 100 levels.', hint: 'Flatten it.' };
   }
   if (/null byte|non-printable|valid JSON character/.test(reason)) {
@@ -87,6 +89,9 @@ function explain(reason: string, text: string, position: number): Explanation {
       hint: 'Remove it, or write it as an escape such as "\\e" in a double-quoted text.',
     };
   }
+  if (/flow collection|deficient indentation/.test(reason)) return explainBracket(reason);
+  const before = text.slice(start, position);
+  if (/mapping entry|separator is expected/.test(reason)) return explainEntry(text, before, position);
   if (/multiline key|expected ':'/.test(reason)) {
     return {
       code: 'yaml-syntax',
@@ -94,23 +99,58 @@ function explain(reason: string, text: string, position: number): Explanation {
       hint: 'Check this line and the one before it: a missing colon, or a text that should be indented.',
     };
   }
-  if (/mapping entry|sequence entry|document separator/.test(reason)) {
-    const colon = /: .*: /.test(line) || /:\s.*:$/.test(line);
+  const hint = /alias|anchor|tag/.test(reason)
+    ? 'A text that starts with * & or ! must be put in quotes.'
+    : undefined;
+  return { code: 'yaml-syntax', message: `YAML: ${reason}.`, ...(hint === undefined ? {} : { hint }) };
+}
+
+function explainBracket(reason: string): Explanation {
+  const comma = reason.includes('missed comma');
+  return {
+    code: 'yaml-bracket',
+    message: comma
+      ? 'A comma is missing here, or the "[" or "{" before it is not closed.'
+      : 'A "[" or "{" that opens above is not closed before this place.',
+    hint: 'Close it; a text that holds brackets, braces or ": " must be put in quotes.',
+  };
+}
+
+/** js-yaml calls anything that is left over on a line a bad indentation. */
+function explainEntry(text: string, before: string, position: number): Explanation {
+  const char = text[position] ?? '';
+  if ('@`%'.includes(char) && char !== '') {
     return {
-      code: 'yaml-indent',
-      message:
-        'This line does not fit the lines around it: its indentation belongs to no open list or mapping.',
-      hint: colon
-        ? 'A value that holds ": " must be put in quotes.'
-        : 'Align it with its neighbours; a list item starts with "- ", a key ends with ":".',
+      code: 'yaml-quote',
+      message: `A text cannot start with ${char}.`,
+      hint: 'Put the text in quotes.',
     };
   }
-  if (/character that cannot start|reserved|unexpected/.test(reason) || /^\s*[-\w]*:?\s*[@`%]/.test(line)) {
+  if (/["']\s*$/.test(before)) {
     return {
-      code: 'yaml-syntax',
-      message: `YAML: ${reason}.`,
-      hint: 'A text that starts with one of @ ` % & * ! | > { } [ ] , # must be put in quotes.',
+      code: 'yaml-quote',
+      message: 'Something stands behind the closing quote.',
+      hint: 'Put all of the text in quotes; inside them write a single quote twice, a double quote as \\".',
     };
   }
-  return { code: 'yaml-syntax', message: `YAML: ${reason}.` };
+  if (char === ']' || char === '}') {
+    return {
+      code: 'yaml-bracket',
+      message: `This ${char} closes nothing.`,
+      hint: 'Remove it, or put the text in quotes.',
+    };
+  }
+  const indent: Explanation = {
+    code: 'yaml-indent',
+    message:
+      'This line does not fit the lines around it: its indentation belongs to no open list or mapping.',
+    hint: 'Align it with its neighbours; a list item starts with "- ", a key ends with ":".',
+  };
+  if (char !== ':') return indent;
+  if (/:\s/.test(before)) return { ...indent, hint: 'A value that holds ": " must be put in quotes.' };
+  return {
+    code: 'yaml-syntax',
+    message: 'This key follows a line without a colon, and the two were read as one text.',
+    hint: 'Add the colon that is missing in a line before it.',
+  };
 }
