@@ -13,7 +13,7 @@ import { createMerger } from '../workers/merger.ts';
  * Run it with `npx tsx bench/merge.bench.ts`.
  *
  * What is timed is one `merge` of the port: fetching, 20 merges, publishing the refs. The first row is a queue that the
- * merger sees for the first time; the second is the reset after its head failed (19 changes on a new tip, new refs).
+ * merger sees for the first time; the second is the reset after its head failed: 19 changes merged anew, under new refs.
  */
 
 const commits = Number(process.env['COMMITS'] ?? 15_000);

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { MergeEntry } from '../pipelines/action.ts';
 import {
   describeMerger,
   type MergerUnderTest,
@@ -122,6 +123,7 @@ describe('createMerger', () => {
     'torn published refs': (repo) => writeFileSync(join(repo, 'served/packed-refs'), 'deadbeef refs/he'),
     'a torn packed-refs': (repo) => writeFileSync(join(repo, 'packed-refs'), 'deadbeef refs/he'),
   };
+  const spared = new Set(['a missing HEAD', 'a broken config', 'a torn packed-refs']);
   for (const [what, damage] of Object.entries(damages)) {
     for (const restarted of [true, false]) {
       it(`heals ${what}${restarted ? '' : ' under a running merger'}`, async () => {
@@ -131,6 +133,8 @@ describe('createMerger', () => {
         const before = start();
         const first = await merged(before, [one]);
         damage(repoDir(data, 'gerrit', 'org/p'));
+        // Where refs and objects live, the state is saved. Else it is made again, and is the same only on the same branch.
+        if (spared.has(what)) upstream.commit('org/p', 'master', { d: 'later\n' });
         const merger = restarted ? start() : before;
         const two = upstream.change('org/p', 2, { c: '2\n' }, { parents: [base] });
         const outcome = await merged(merger, [one, two]);
@@ -241,6 +245,36 @@ describe('createMerger', () => {
     hangs.close();
   });
 
+  /** The same merge in processes of their own, which may be killed on their way. */
+  function inProcess(stack: MergeEntry[]) {
+    const input = JSON.stringify({ dir: data, upstream: upstream.url, action: mergeAction(stack) });
+    const script = join(import.meta.dirname, '../test/conformance/ports/merge-once.ts');
+    const child = (crashAt: string) =>
+      spawnSync(process.execPath, ['--import', 'tsx', script], {
+        input,
+        encoding: 'utf8',
+        env: { ...process.env, STACKGATE_CRASH_AT: crashAt },
+      });
+    return { child };
+  }
+
+  it('saves what was published when it is killed while it heals', async () => {
+    const base = upstream.project('org/p', { a: '1\n' });
+    upstream.commit('org/p', 'master', { b: '1\n' });
+    const one = upstream.change('org/p', 1, { f1: '1\n' }, { parents: [base] });
+    const { child } = inProcess([one]);
+    const answer = child('').stdout;
+    const repo = repoDir(data, 'gerrit', 'org/p');
+    rmSync(join(repo, 'HEAD'));
+    // The branch moves on: made again from nothing, the state would be another.
+    upstream.commit('org/p', 'master', { c: '1\n' });
+    expect(child('merge.heal.between').signal).toBe('SIGKILL');
+    expect(existsSync(repo)).toBe(false);
+    const again = child('');
+    expect(again.stderr).toBe('');
+    expect(again.stdout).toBe(answer);
+  });
+
   const places = ['merge.fetch.after', 'merge.change.after:2', 'merge.refs.before', 'merge.refs.after'];
   for (const place of places) {
     it(`answers the same after kill -9 at ${place}`, async () => {
@@ -252,17 +286,7 @@ describe('createMerger', () => {
         upstream.change('org/q', 2, { f2: '1\n' }),
         upstream.change('org/p', 3, { f3: '1\n' }, { parents: [base], mode: 'cherry-pick' }),
       ];
-      const input = JSON.stringify({ dir: data, upstream: upstream.url, action: mergeAction(stack) });
-      const child = (crashAt: string) =>
-        spawnSync(
-          process.execPath,
-          ['--import', 'tsx', join(import.meta.dirname, '../test/conformance/ports/merge-once.ts')],
-          {
-            input,
-            encoding: 'utf8',
-            env: { ...process.env, STACKGATE_CRASH_AT: crashAt },
-          },
-        );
+      const { child } = inProcess(stack);
       expect(child(place).signal).toBe('SIGKILL');
       if (place.startsWith('merge.refs')) upstream.commit('org/p', 'master', { later: '1\n' });
       const answer = child('');
