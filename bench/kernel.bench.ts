@@ -108,6 +108,29 @@ const worked = measure(ring, () => {
 });
 timed('work (builds end, heads merge, resets)', worked);
 
+const again = { ...config, digest: 'again' };
+timed(
+  'reconfigure',
+  measure(ring, () => deliver(ring, { kind: 'Configured', at: ring.now, digest: 'again' }, again)),
+);
+const front = [...ring.world.tables.queues.values()].sort((a, b) => b.items.length - a.items.length)[0]
+  ?.items[0];
+const head = ring.world.tables.items.get(front ?? '')?.subject;
+if (head?.kind === 'change') {
+  const { project, number } = head;
+  const request = { at: ring.now, by: 'bench', pipeline: 'gate' };
+  timed(
+    'dequeue the head',
+    measure(ring, () => deliver(ring, { kind: 'DequeueRequested', ...request, id: 'd', project, number })),
+  );
+  const last = [...ring.world.tables.items.values()].findLast((item) => item.pipeline === 'gate')?.subject;
+  const changes = last?.kind === 'change' ? [`${last.number},${last.patchset}`] : [];
+  timed(
+    'promote the last',
+    measure(ring, () => deliver(ring, { kind: 'PromoteRequested', ...request, id: 'p', changes })),
+  );
+}
+
 const strangers: Fact[] = [];
 const names = Object.keys(config.layout.projects);
 for (let n = 0; n < 20_000; n++) {

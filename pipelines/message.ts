@@ -68,7 +68,7 @@ function mergeFailure(rules: Rules, pipeline: Pipeline, item: Item): string {
   if (merge.phase !== 'conflict') return text;
   const own = merge.change === subjectName(item.subject);
   const files = merge.files.slice(0, 20).map((file) => `- ${file}`);
-  const who = own ? 'It conflicts in:' : `Change ${merge.change}, which it needs, conflicts in:`;
+  const who = own ? 'It conflicts in:' : `Change ${merge.change}, which comes before it, conflicts in:`;
   return files.length === 0 ? text : `${text}\n\n${who}\n${files.join('\n')}`;
 }
 
