@@ -44,6 +44,7 @@ export function toChange(
     subject: wire.subject ?? '',
     message: wire.commitMessage ?? wire.subject ?? '',
     owner: toAccount(wire.owner),
+    uploader: shown.uploader === undefined ? undefined : toAccount(shown.uploader),
     url: wire.url ?? '',
     topic: wire.topic,
     status: statusOf(wire),
