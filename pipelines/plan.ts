@@ -1,21 +1,17 @@
-import { restart, stop, stopBuild, takeOut } from './cancel.ts';
+import { restart, stop, stopBuild } from './cancel.ts';
 import { type Change, changeKey } from './change.ts';
 import { needsOf } from './depend.ts';
-import { add } from './enqueue.ts';
-import { noteItem } from './history.ts';
+import { enterAgain, finish, leaveUnmerged } from './ending.ts';
 import { type Build, type Item, subjectKey } from './item.ts';
 import { askMerge, launchJobs, skipAll } from './launch.ts';
-import type { Pipeline } from './layout.ts';
 import { managerOf, needsIn } from './managers.ts';
-import { dependsMessage, type Ending } from './message.ts';
 import { changeOf } from './params.ts';
-import { behind, change, changeQueue, moveBehind, mustItem, mustQueue, queuesOf, remove } from './queue.ts';
-import { reportEnd } from './report.ts';
-import { type Rules } from './rules.ts';
+import { insideOf, type Pass } from './pass.ts';
+import { behind, change, moveBehind, mustItem, mustQueue, queuesOf, remove } from './queue.ts';
+import type { Rules } from './rules.ts';
 import { unreachable } from './unreachable.ts';
 import { jobsOf, verdictOf } from './verdict.ts';
-import { narrow } from './window.ts';
-import { type Draft, put } from './world.ts';
+import type { Draft } from './world.ts';
 
 /**
  * The walk: front to back through a queue, carrying the nearest item ahead that does not fail. Everything about gating falls
@@ -48,26 +44,6 @@ function planPipeline(draft: Draft, rules: Rules, pipeline: string): void {
       if (passesOver && !draft.tables.queues.has(id)) at += 1;
     }
   }
-}
-
-/** What the items of one pass ask about their queue again and again. */
-interface Pass {
-  readonly rules: Rules;
-  readonly pipeline: Pipeline;
-  readonly queue: string;
-  /** subject → item; made when somebody needs something. */
-  inside: Map<string, string> | undefined;
-}
-
-function insideOf(draft: Draft, pass: Pass): Map<string, string> {
-  if (pass.inside !== undefined) return pass.inside;
-  const inside = new Map<string, string>();
-  for (const id of mustQueue(draft, pass.queue).items) {
-    const key = subjectKey(mustItem(draft, id).subject);
-    if (!inside.has(key)) inside.set(key, id);
-  }
-  pass.inside = inside;
-  return inside;
 }
 
 /** One pass. Whatever it changes that calls for another marks the queue again. */
@@ -270,103 +246,4 @@ function failFast(draft: Draft, rules: Rules, item: Item): Item {
   if (!verdictOf(rules.layout, mustItem(draft, item.id)).complete)
     skipAll(draft, rules, item.id, 'another job failed');
   return mustItem(draft, item.id);
-}
-
-/** Nothing ahead and every job has a result. */
-function finish(
-  draft: Draft,
-  pass: Pass,
-  item: Item,
-  failing: readonly string[],
-  nearest: string | null,
-): string | null {
-  const { rules, pipeline } = pass;
-  const manager = managerOf(pipeline);
-  const verdict = verdictOf(rules.layout, item);
-  const jobless = jobsOf(item).length === 0;
-  const conflict = item.set.merge.phase === 'conflict' || item.set.merge.phase === 'failed';
-  if (jobless) {
-    leave(draft, pass, item, 'NO_JOBS', rules.quirk('jobless-items') && manager.merges);
-    return nearest;
-  }
-  if (!verdict.succeeded || conflict) {
-    const phase = conflict ? 'merge-failure' : 'failure';
-    const result = conflict ? 'MERGER_FAILURE' : 'FAILURE';
-    reportFinal(draft, pass, item, { phase, needs: false }, result);
-    leave(draft, pass, item, result, manager.merges);
-    return nearest;
-  }
-  const reports = reportFinal(draft, pass, item, { phase: 'success', needs: false }, 'SUCCESS');
-  if (!manager.merges) {
-    leave(draft, pass, item, 'SUCCESS', false);
-    return nearest;
-  }
-  if (reports.length === 0) {
-    // Nobody was asked to merge it, so it did not.
-    leave(draft, pass, item, 'SUCCESS', true);
-    return nearest;
-  }
-  change(draft, item.id, { failing, phase: { kind: 'submitting', reports, merged: false } });
-  return item.id;
-}
-
-/** Reports an ending and keeps count of failures; answers the reports that Gerrit must answer. */
-function reportFinal(draft: Draft, pass: Pass, item: Item, ending: Ending, result: string): string[] {
-  const { rules, pipeline } = pass;
-  const row = draft.tables.pipelines.get(pipeline.name) ?? { failures: 0, disabled: false };
-  const failures = result === 'SUCCESS' ? 0 : result === 'FAILURE' ? row.failures + 1 : row.failures;
-  const most = pipeline.disableAfterConsecutiveFailures;
-  const disabled = row.disabled || (most !== undefined && failures >= most);
-  if (failures !== row.failures || disabled !== row.disabled) {
-    put(draft, 'pipelines', pipeline.name, { failures, disabled });
-  }
-  const lost = row.disabled && ending.phase === 'merge-failure' && rules.quirk('disabled-forgets-conflicts');
-  return lost ? [] : reportEnd(draft, rules, pipeline, item, ending, row.disabled);
-}
-
-/** Takes a finished item out; `unmerged`: those behind counted on it and must start over. */
-function leave(draft: Draft, pass: Pass, item: Item, result: string, unmerged: boolean): void {
-  noteItem(draft, item, result);
-  pass.inside?.delete(subjectKey(item.subject));
-  const followers = managerOf(pass.pipeline).merges ? behind(draft, item) : [];
-  if (unmerged) shrink(draft, pass);
-  for (const follower of followers) restart(draft, mustItem(draft, follower.id), 'rebased');
-  stop(draft, mustItem(draft, item.id), 'not-needed');
-  remove(draft, item.id);
-}
-
-export function shrink(draft: Draft, pass: Pick<Pass, 'pipeline' | 'queue'>): void {
-  const { window } = mustQueue(draft, pass.queue);
-  changeQueue(draft, pass.queue, { window: narrow(window, pass.pipeline.window) });
-}
-
-/** What it needs has changed: it starts over on that. */
-function enterAgain(draft: Draft, pass: Pass, start: Item): void {
-  const { rules, pipeline } = pass;
-  const { subject, enqueuedAt, run, jobs } = start;
-  pass.inside?.delete(subjectKey(subject));
-  takeOut(draft, start.id, 'rebased');
-  if (!start.live) return;
-  const added = add(draft, rules, pipeline, subject, {
-    enqueuedAt,
-    quiet: true,
-    ignoreRequirements: true,
-    ...(run === undefined ? {} : { run, jobs }),
-  });
-  if (!added.ok) noteItem(draft, start, 'DEQUEUED', added.note);
-}
-
-/** What it needs will not merge: it leaves at once, wherever it stands. */
-function leaveUnmerged(draft: Draft, pass: Pass, start: Item): void {
-  const { rules, pipeline } = pass;
-  pass.inside?.delete(subjectKey(start.subject));
-  restart(draft, start, 'dequeued');
-  if (start.live) {
-    skipAll(draft, rules, start.id, 'a change that it needs did not merge');
-    const item = mustItem(draft, start.id);
-    if (jobsOf(item).length > 0) reportFinal(draft, pass, item, { phase: 'failure', needs: true }, 'FAILURE');
-    noteItem(draft, item, 'FAILURE', dependsMessage.trim());
-    if (managerOf(pipeline).merges) shrink(draft, pass);
-  }
-  remove(draft, start.id);
 }

@@ -1,17 +1,11 @@
-import { z } from 'zod';
-import type { Action } from '../../pipelines/action.ts';
-import { subjectName } from '../../pipelines/item.ts';
 import { readLayout } from '../../pipelines/layout/read.ts';
 import type { Layout } from '../../pipelines/layout.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { quirks } from '../../pipelines/quirks.ts';
-import { unreachable } from '../../pipelines/unreachable.ts';
-import { resultOf } from '../../pipelines/verdict.ts';
 import { account, currentPatchset, mustChange } from '../harness/gerrit.ts';
 import {
   amend,
   changeIdOf,
-  changesOf,
   create,
   deliver,
   event,
@@ -20,7 +14,9 @@ import {
   type Ring,
   vote,
 } from '../harness/ring.ts';
-import type { Entry, Out, StateQueue, Step, Trace } from './trace-data.ts';
+import type { Entry, Out, Step, Trace } from './trace-data.ts';
+import { shapes } from './trace-shapes.ts';
+import { outs, state } from './trace-view.ts';
 import {
   afterReport,
   fetchThroughCache,
@@ -31,75 +27,6 @@ import {
 } from './zuul-cache.ts';
 
 /** Plays the steps of a trace through the ring in memory and writes down what happened, in the trace’s own form. */
-
-const n = z.union([z.number(), z.string()]).transform(String);
-const list = z.array(z.union([z.number(), z.string()]));
-const parent = z
-  .tuple([n, n])
-  .nullish()
-  .transform((pair) => pair ?? undefined);
-const shapes = {
-  change: z.object({
-    n,
-    project: z.string(),
-    branch: z.string().optional(),
-    files: z.array(z.string()).optional(),
-    token: z.string().nullish(),
-    parent,
-    depends: list.default([]),
-    status: z.enum(['NEW', 'MERGED', 'ABANDONED']).optional(),
-    cid: z.string().optional(),
-  }),
-  created: z.object({ n, ps: n.optional() }),
-  patchset: z.object({
-    n,
-    files: z.array(z.string()).optional(),
-    parent: z.tuple([n, n]).nullish(),
-    depends: list.optional(),
-    event: z.boolean().default(true),
-  }),
-  vote: z.object({
-    n,
-    label: z.string(),
-    value: z.number(),
-    user: z.string().default('reviewer_john'),
-    age: z.number().default(0),
-    event: z.boolean().default(true),
-    comment: z.string().default(''),
-  }),
-  comment: z.object({
-    n,
-    text: z.string(),
-    ps: n.optional(),
-    user: z.string().default('author_phil'),
-  }),
-  abandon: z.object({ n }),
-  restore: z.object({ n }),
-  depends: z.object({ n, depends: list }),
-  failmerge: z.object({ n, on: z.boolean().default(true) }),
-  extmerge: z.object({ n, event: z.boolean().default(false) }),
-  refupdate: z.object({ project: z.string(), ref: z.string(), old: z.string(), new: z.string() }),
-  finish: z.object({
-    job: z.string(),
-    changes: z.string().nullish(),
-    pipeline: z.string().optional(),
-    result: z.string().nullable().default('SUCCESS'),
-  }),
-  reconfigure: z.object({ layout: z.string().optional() }),
-  promote: z.object({ pipeline: z.string(), changes: z.array(z.string()) }),
-  enqueue: z.object({ pipeline: z.string(), project: z.string(), change: z.string() }),
-  enqueue_ref: z.object({
-    pipeline: z.string(),
-    project: z.string(),
-    ref: z.string(),
-    old: z.string(),
-    new: z.string(),
-  }),
-  timer: z.object({ pipeline: z.string(), timespec: z.string() }),
-  unregister: z.object({ job: z.string(), on: z.boolean().default(true) }),
-  advance: z.object({ seconds: z.number() }),
-  clearcache: z.object({}),
-};
 
 interface Play {
   readonly ring: Ring;
@@ -371,83 +298,4 @@ function queuedChanges(ring: Ring): { number: string; patchset: string }[] {
   return [...ring.world.tables.items.values()].flatMap(({ subject }) =>
     subject.kind === 'change' ? [{ number: subject.number, patchset: subject.patchset }] : [],
   );
-}
-
-/** What left the kernel since, as a trace says it. Launches are numbered as they were made. */
-function outs(ring: Ring, from: { actions: number; merged: number }): Out[] {
-  const found = ring.actions.slice(from.actions).flatMap((action) => outOf(ring, action));
-  const merged = ring.merged.slice(from.merged).map((change): Out => ({ kind: 'merged', change }));
-  return [...found, ...merged];
-}
-
-function outOf(ring: Ring, action: Action): Out[] {
-  switch (action.kind) {
-    case 'build': {
-      const build = ring.builds.find((each) => each.action.id === action.id);
-      if (build === undefined) return [];
-      const { job, pipeline, params } = action;
-      return [{ kind: 'launch', build: `b${build.index}`, job, pipeline, changes: changesOf(build), params }];
-    }
-    case 'cancel': {
-      const build = ring.builds.find((each) => each.action.id === action.target);
-      if (build === undefined) return [];
-      return [{ kind: 'cancel', build: `b${build.index}`, job: build.action.job, changes: changesOf(build) }];
-    }
-    case 'report': {
-      const { number, patchset, labels, submit, message, connection } = action;
-      return [
-        {
-          kind: 'report',
-          change: `${number},${patchset}`,
-          action: { ...labels, ...(submit ? { submit } : {}) },
-          message,
-          connection,
-        },
-      ];
-    }
-    case 'mail': {
-      const { subject, message, to = 'you@example.com', from = 'zuul@example.com' } = action;
-      return [{ kind: 'mail', subject, to, sender: from, message }];
-    }
-    case 'fetch':
-    case 'merge':
-    case 'acquire':
-    case 'release':
-      return [];
-  }
-  return unreachable(action);
-}
-
-/** The non-empty queues, in the order of the layout. */
-export function state(ring: Ring): StateQueue[] {
-  const { tables, config } = ring.world;
-  const order = config?.layout.pipelines.map(({ name }) => name) ?? [];
-  const name = (id: string | null) => {
-    const item = id === null ? undefined : tables.items.get(id);
-    return item === undefined ? null : subjectName(item.subject);
-  };
-  return [...tables.queues.values()]
-    .filter(({ items }) => items.length > 0)
-    .sort((a, b) => order.indexOf(a.pipeline) - order.indexOf(b.pipeline) || a.order - b.order)
-    .map((queue) => ({
-      pipeline: queue.pipeline,
-      queue: queue.name,
-      window: queue.window,
-      items: queue.items.flatMap((id) => {
-        const item = tables.items.get(id);
-        if (item === undefined) return [];
-        const builds = Object.values(item.set.builds).map((build) => [build.job, resultOf(build) ?? null]);
-        return [
-          {
-            id: subjectName(item.subject),
-            project: item.subject.project,
-            live: item.live,
-            active: item.active,
-            ahead: name(item.ahead),
-            failing: [...item.failing],
-            builds: Object.fromEntries(builds),
-          },
-        ];
-      }),
-    }));
 }
