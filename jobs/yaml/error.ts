@@ -91,7 +91,8 @@ function explain(reason: string, text: string, position: number): Explanation {
   }
   if (/flow collection|deficient indentation/.test(reason)) return explainBracket(reason);
   const before = text.slice(start, position);
-  if (/mapping entry|separator is expected/.test(reason)) return explainEntry(text, before, position);
+  if (/mapping entry|sequence entry|separator is expected/.test(reason))
+    return explainEntry(text, before, position);
   if (/multiline key|expected ':'/.test(reason)) {
     return {
       code: 'yaml-syntax',
