@@ -38,14 +38,17 @@ export function paramsOf(
 ): Record<string, string> {
   const { subject, set } = item;
   const merged = set.merge.phase === 'merged' ? set.merge : undefined;
-  const params: Record<string, string> = {
+  // What the build is called and where it writes; a person who runs a job may say everything else.
+  const fixed = {
     ZUUL_UUID: uuid,
-    ZUUL_PROJECT: subject.project,
     ZUUL_PIPELINE: item.pipeline,
-    ZUUL_URL: merged?.url ?? rules.settings.gitUrl,
-    ZUUL_VOTING: isVoting(rules.layout, job) ? '1' : '0',
     BASE_LOG_PATH: baseLogPath(item),
     LOG_PATH: logPathOf(item, job, uuid),
+  };
+  const params: Record<string, string> = {
+    ZUUL_PROJECT: subject.project,
+    ZUUL_URL: merged?.url ?? rules.settings.gitUrl,
+    ZUUL_VOTING: isVoting(rules.layout, job) ? '1' : '0',
   };
   if (subject.kind === 'change') {
     const stack = [...stackOf(draft, item), item].flatMap((each) => changeOf(draft, each) ?? []);
@@ -64,7 +67,7 @@ export function paramsOf(
     params.ZUUL_NEWREV = subject.newRev;
     params.ZUUL_COMMIT = subject.newRev;
   }
-  return { ...params, ...item.run?.params };
+  return { ...params, ...item.run?.params, ...fixed };
 }
 
 export function changeOf(draft: Draft, item: Item): Change | undefined {

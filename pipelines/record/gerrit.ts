@@ -18,12 +18,13 @@ export function onGerritEvent(draft: Draft, rules: Rules, event: GerritEvent): s
   const { number, patchset, connection } = event;
   if (number === undefined || patchset === undefined) return 'no pipeline wants it';
   const wanted = wantedBy(rules, event).length > 0;
-  // What an event ends needs no look: nodes come free now, however slow Gerrit is.
-  for (const { pipeline } of rules.pipelines.values()) {
-    if (pipeline.source === connection && !rules.quirk('removes-after-look'))
-      removeOutdated(draft, pipeline, event);
-  }
   const known = draft.tables.changes.has(changeRowKey({ connection, number }));
+  if (known && !rules.quirk('removes-after-look')) {
+    // What an event ends needs no look: nodes come free now, however slow Gerrit is.
+    for (const { pipeline } of rules.pipelines.values()) {
+      if (pipeline.source === connection) removeOutdated(draft, pipeline, event);
+    }
+  }
   if (!wanted && !known) return 'no pipeline wants it';
   askFetch(draft, rules, { connection, number }, event);
   return wanted ? `asked about change ${number}` : `asked about change ${number}, which is in a pipeline`;
