@@ -1,4 +1,5 @@
-import { type Item, type Launched, subjectName } from './item.ts';
+import type { Item, Launched, Subject } from './item.ts';
+import { unreachable } from './unreachable.ts';
 import type { Draft, ReportRecord } from './world.ts';
 import { nowOf } from './world.ts';
 
@@ -46,10 +47,22 @@ function about(item: Item): Record<string, unknown> {
     pipeline: item.pipeline,
     project: subject.project,
     connection: subject.connection,
-    change: subjectName(subject) ?? undefined,
-    branch: subject.kind === 'change' ? subject.branch : undefined,
-    gitRef: subject.kind === 'ref' ? subject.ref : undefined,
+    ...place(subject),
   };
+}
+
+/** `change` and `branch`, or `gitRef` and `newRev`. */
+function place(subject: Subject): Record<string, string> {
+  switch (subject.kind) {
+    case 'change':
+      return { change: `${subject.number},${subject.patchset}`, branch: subject.branch };
+    case 'ref':
+      return { gitRef: subject.ref, newRev: subject.newRev };
+    case 'timer':
+    case 'none':
+      return {};
+  }
+  return unreachable(subject);
 }
 
 /** The end of an item: its result, and every build in one row (Zuul’s buildset). */
@@ -70,6 +83,7 @@ export function noteItem(draft: Draft, item: Item, result: string, detail?: stri
       commit: item.set.merge.phase === 'merged' ? item.set.merge.commit : undefined,
       generation: item.set.generation,
       by: item.run?.by,
+      request: item.run?.request,
       builds: Object.values(item.set.builds).map((build) => ({
         job: build.job,
         uuid: build.phase === 'done' ? build.launched?.uuid : build.uuid,

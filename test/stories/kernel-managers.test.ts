@@ -25,6 +25,9 @@ describe('other managers and triggers', () => {
     expect(running(ring).map(({ action }) => action.params.ZUUL_NEWREV?.[0])).toEqual(['1']);
     finish(ring, { job: 'unit' });
     expect(running(ring).map(({ action }) => action.params.ZUUL_NEWREV?.[0])).toEqual(['3']);
+    finish(ring, { job: 'unit' });
+    const builds = ring.history.filter(({ table }) => table === 'build').map(({ value }) => value);
+    expect(builds).toMatchObject([{ gitRef: 'master', newRev: '1'.repeat(40) }, { newRev: '3'.repeat(40) }]);
   });
 
   test('serial: one after the other, none left out', () => {

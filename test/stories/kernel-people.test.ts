@@ -25,6 +25,10 @@ describe('people', () => {
     expect(ring.actions.some(({ kind }) => kind === 'merge')).toBe(false);
     finishAll(ring);
     expect(ring.world.tables.items.size).toBe(0);
+    expect(ring.history.find(({ table }) => table === 'item')?.value).toMatchObject({
+      request: 'r1',
+      by: 'ann',
+    });
   });
 
   test('one job on a change, with the vote that check would give and never a submit', () => {
