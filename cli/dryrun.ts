@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import { type ExplainOptions, explain } from './commands/explain.ts';
 import { type DiffOptions, diff, type ShowOptions, show } from './commands/show.ts';
 
+import { type SimulateOptions, simulate } from './commands/simulate.ts';
+
 /** Commands that change nothing: what would happen, and what is configured. */
 
 type End = (code: number) => void;
@@ -91,4 +93,35 @@ Examples:
   stackgate config diff --layout layout.yaml proposed/layout.yaml --exit-code`,
     )
     .action((other: string, options: DiffOptions) => end(diff(other, options)));
+}
+
+export function addSimulate(main: Command, end: End): void {
+  configured(main.command('simulate'))
+    .description('what a layout would have made of recorded events: launches, votes, queues, nodes')
+    .argument('<events>', 'file of lines as `gerrit stream-events` prints them; - is stdin')
+    .option('--user <name>', "our own account, whose doing in the record is left out (else the site's)")
+    .option('--nodes <n>', 'so many nodes (else as many as are wanted)')
+    .option('--default-time <seconds>', 'how long a build takes', '600')
+    .option('--job-time <name=seconds>', 'how long this one takes; * stands for anything', collect, [])
+    .option('--fail <job[=rate]>', 'let this job fail, always or at a rate from 0 to 1', collect, [])
+    .option('--seed <word>', 'another draw of failures', '1')
+    .option(
+      '--file-filters',
+      'apply files, irrelevant-files and skip-if although events name no files',
+      false,
+    )
+    .option('--summary', 'leave the timeline out', false)
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+Times are those of the events; a look at a change and a merge take no time, and every merge succeeds.
+
+Examples:
+  ssh -p 29418 HOST gerrit stream-events > events.json
+  stackgate simulate events.json
+  stackgate simulate events.json --layout proposed.yaml --nodes 20 --job-time '*tempest*=5400' --summary
+  stackgate simulate events.json --fail 'gate-tempest-full=0.1' --json`,
+    )
+    .action(async (events: string, options: SimulateOptions) => end(await simulate(events, options)));
 }

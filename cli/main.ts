@@ -8,7 +8,7 @@ import { runJob } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { showStatus } from './commands/status.ts';
 import { validate } from './commands/validate.ts';
-import { addExplain, addShow } from './dryrun.ts';
+import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { printable } from './text.ts';
 import { version } from './version.ts';
 
@@ -181,6 +181,7 @@ function program(): Command {
     .action(ask('/api/v1/promote', ({ pipeline, changes }) => ({ pipeline, changes })));
 
   addExplain(main, end);
+  addSimulate(main, end);
 
   const config = main.command('config').description('the configuration of a site');
   config
