@@ -58,15 +58,18 @@ export function restart(draft: Draft, item: Item, reason: StopReason): void {
 export function takeOut(draft: Draft, id: string, reason: StopReason): void {
   const item = draft.tables.items.get(id);
   if (item === undefined) return;
-  // Of a change that is being submitted nothing can be stopped; its answer will find nobody.
   restart(draft, item, reason);
   remove(draft, id);
 }
 
-/** The same, for good: the history says why. */
-export function removeItem(draft: Draft, id: string, reason: StopReason): void {
+/**
+ * The same, for good: the history says why. Not what Gerrit is being asked to merge: it may merge yet, and those behind must
+ * know. Its answer takes it out soon.
+ */
+export function removeItem(draft: Draft, id: string, reason: StopReason): boolean {
   const item = draft.tables.items.get(id);
-  if (item === undefined) return;
+  if (item === undefined || item.phase.kind === 'submitting') return false;
   noteItem(draft, item, 'DEQUEUED', reason);
   takeOut(draft, id, reason);
+  return true;
 }

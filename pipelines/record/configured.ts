@@ -1,5 +1,6 @@
-import { removeItem, restart, stopBuild } from '../cancel.ts';
+import { restart, stop, stopBuild } from '../cancel.ts';
 import { add, jobsFor } from '../enqueue.ts';
+import { noteItem } from '../history.ts';
 import type { Build, Item } from '../item.ts';
 import { settle, skipAll } from '../launch.ts';
 import { managerOf, queueName, sharedQueue } from '../managers.ts';
@@ -34,7 +35,7 @@ function moveOver(draft: Draft, old: Rules | undefined, rules: Rules, name: stri
   const pipeline = rules.pipelines.get(name)?.pipeline;
   const items = itemsOf(draft, name);
   if (pipeline === undefined) {
-    for (const item of items) removeItem(draft, item.id, 'reconfigured');
+    for (const item of items) leaveBehind(draft, item);
     for (const queue of queuesOf(draft, name)) drop(draft, 'queues', queue.id);
     return items.length;
   }
@@ -82,10 +83,10 @@ function keepPlace(draft: Draft, item: Item, queue: string): void {
   restart(draft, mustItem(draft, item.id), 'reconfigured');
 }
 
-/** Its project has no queue any more. */
+/** It has no queue any more. */
 function leaveBehind(draft: Draft, item: Item): void {
-  for (const build of Object.values(item.set.builds)) stopBuild(draft, item, build, 'reconfigured');
-  if (item.set.merge.phase === 'asked') drop(draft, 'pending', item.set.merge.action);
+  noteItem(draft, item, 'DEQUEUED', 'reconfigured');
+  stop(draft, item, 'reconfigured');
   drop(draft, 'items', item.id);
   draft.prune = true;
 }
@@ -94,7 +95,7 @@ function leaveBehind(draft: Draft, item: Item): void {
 function enterAgain(draft: Draft, rules: Rules, name: string, items: readonly Item[]): number {
   const pipeline = rules.pipelines.get(name)?.pipeline;
   const live = items.filter((item) => item.live);
-  for (const item of items) removeItem(draft, item.id, 'reconfigured');
+  for (const item of items) leaveBehind(draft, item);
   for (const queue of queuesOf(draft, name)) drop(draft, 'queues', queue.id);
   if (pipeline === undefined) return live.length;
   const options = { quiet: true, ignoreRequirements: true };

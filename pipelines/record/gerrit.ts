@@ -25,9 +25,25 @@ export function onGerritEvent(draft: Draft, rules: Rules, event: GerritEvent): s
       if (pipeline.source === connection) removeOutdated(draft, pipeline, event);
     }
   }
-  if (!wanted && !known) return 'no pipeline wants it';
+  if (!wanted && !(known && matters(rules, event))) return 'no pipeline wants it';
   askFetch(draft, rules, { connection, number }, event);
   return wanted ? `asked about change ${number}` : `asked about change ${number}, which is in a pipeline`;
+}
+
+/** May it change what becomes of items that are there? Votes do so only in a gate; a look costs Gerrit several queries. */
+function matters(rules: Rules, event: GerritEvent): boolean {
+  switch (event.type) {
+    case 'patchset-created':
+    case 'draft-published':
+    case 'change-abandoned':
+    case 'change-restored':
+    case 'change-merged':
+      return true;
+    case 'comment-added':
+      return rules.dependents && (event.approvals?.length ?? 0) > 0;
+    default:
+      return false;
+  }
 }
 
 function onRefUpdated(draft: Draft, rules: Rules, event: GerritEvent): string {
@@ -49,13 +65,11 @@ export function removeOutdated(draft: Draft, pipeline: Pipeline, event: GerritEv
   const of = { connection, number, patchset };
   if (event.type === 'patchset-created' && pipeline.dequeueOnNewPatchset) {
     const older = olderItems(draft, pipeline.name, of);
-    for (const item of older) removeItem(draft, item.id, 'superseded');
-    return older.length;
+    return older.filter((item) => removeItem(draft, item.id, 'superseded')).length;
   }
   if (event.type === 'change-abandoned') {
     const items = itemsFor(draft, pipeline.name, of);
-    for (const item of items) removeItem(draft, item.id, 'abandoned');
-    return items.length;
+    return items.filter((item) => removeItem(draft, item.id, 'abandoned')).length;
   }
   return 0;
 }

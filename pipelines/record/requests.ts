@@ -105,8 +105,9 @@ function onDequeue(draft: Draft, rules: Rules, request: FactOf<'DequeueRequested
       }
       return number === undefined && (subject.kind === 'ref' ? subject.ref === ref : ref === undefined);
     });
-    for (const item of items) removeItem(draft, item.id, 'dequeued');
-    return items.length === 0 ? `refused: no such item in ${pipeline.name}` : `${items.length} dequeued`;
+    const gone = items.filter((item) => removeItem(draft, item.id, 'dequeued'));
+    if (items.length === 0) return `refused: no such item in ${pipeline.name}`;
+    return gone.length === 0 ? 'refused: Gerrit is being asked to merge it' : `${gone.length} dequeued`;
   });
 }
 

@@ -54,6 +54,20 @@ describe('gate', () => {
     expect(ring.merged).toEqual(['2,1']);
   });
 
+  test('what Gerrit is being asked to merge cannot be taken out: it may merge yet', () => {
+    const ring = open();
+    create(ring, { number: '1' });
+    approve(ring, '1');
+    ring.hold.add('report');
+    finishAll(ring);
+    const what = { pipeline: 'gate', project: 'org/project', number: '1' };
+    const note = deliver(ring, { kind: 'DequeueRequested', at: ring.now, id: 'd', by: 'ann', ...what });
+    expect(note).toBe('refused: Gerrit is being asked to merge it');
+    letGo(ring, 'report');
+    expect(ring.merged).toEqual(['1,1']);
+    expect(ring.world.tables.items.size).toBe(0);
+  });
+
   test('a refused report ends the item, it is not tried for ever', () => {
     const ring = open();
     create(ring, { number: '1' });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Action, ActionOf } from '../../pipelines/action.ts';
+import { Action, type ActionOf } from '../../pipelines/action.ts';
 import type { Fact } from '../../pipelines/event.ts';
 import { type Build, type Subject, subjectName } from '../../pipelines/item.ts';
 import type { Row } from '../../pipelines/ports.ts';
@@ -260,7 +260,11 @@ function watch(ring: Ring): { check: () => void; store: Map<string, unknown> } {
         const next = orders(first.world);
         if (fact.kind !== 'PromoteRequested' && fact.kind !== 'Configured') kept(order, next);
         order = next;
-        for (const action of first.actions) speaksOnce(action, finals, first.world);
+        for (const action of first.actions) {
+          // What leaves is what its schema says, ids that a queue takes included.
+          expect(Action.parse(JSON.parse(JSON.stringify(action)))).toEqual(action);
+          speaksOnce(action, finals, first.world);
+        }
         world = first.world;
       }
       expect(rowsOf(ring.world)).toEqual(rowsOf(world));
