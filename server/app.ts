@@ -1,6 +1,11 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
 import { addHeaders } from './headers.ts';
 import type { ServerPorts } from './ports.ts';
 import { answerErrors, answerFrameworkError } from './problem.ts';
@@ -51,6 +56,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
       tags: ['status', 'builds', 'requests', 'events', 'health'].map((name) => ({ name })),
     },
     transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
   });
   void app.register(async (routes) => {
     addHealth(routes, ports);

@@ -176,10 +176,10 @@ export const ExplainQuery = z.object({
   user: z.string().max(200).optional(),
   email: z.string().max(200).optional(),
   /** `Code-Review=2`, may be given again. */
-  vote: z.preprocess(
-    (value) => (value === undefined ? [] : [value].flat()),
-    z.array(z.string().max(100)).max(20),
-  ),
+  vote: z
+    .union([z.string().max(100), z.array(z.string().max(100)).max(20)])
+    .optional()
+    .transform((value) => (value === undefined ? [] : [value].flat())),
 });
 export type ExplainQuery = z.infer<typeof ExplainQuery>;
 

@@ -194,7 +194,7 @@ export function renderDiff(diff: LayoutDiff): string[] {
 function projectLines(project: string, { mergeMode, pipelines }: ProjectChange): string[] {
   return [
     `~ project ${project}`,
-    ...(mergeMode === undefined ? [] : [`    mergeMode: ${mergeMode.before} -> ${mergeMode.after}`]),
+    ...(mergeMode === undefined ? [] : [`    merge-mode: ${mergeMode.before} -> ${mergeMode.after}`]),
     ...pipelines.flatMap(({ pipeline, added, removed, moved }) => [
       ...removed.map((job) => `    ${pipeline}: - ${job}`),
       ...added.map((job) => `    ${pipeline}: + ${job}`),
