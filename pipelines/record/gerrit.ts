@@ -18,14 +18,17 @@ export function onGerritEvent(draft: Draft, rules: Rules, event: GerritEvent): s
   const { number, patchset, connection } = event;
   if (number === undefined || patchset === undefined) return 'no pipeline wants it';
   const wanted = wantedBy(rules, event).length > 0;
-  const known = draft.tables.changes.has(changeRowKey({ connection, number }));
+  const key = changeRowKey({ connection, number });
+  const known = draft.tables.changes.has(key);
+  // What is being asked about may be in a pipeline by the time this event matters.
+  const awaited = draft.tables.fetches.has(key);
   if (known && !rules.quirk('removes-after-look')) {
     // What an event ends needs no look: nodes come free now, however slow Gerrit is.
     for (const { pipeline } of rules.pipelines.values()) {
       if (pipeline.source === connection) removeOutdated(draft, pipeline, event);
     }
   }
-  if (!wanted && !(known && matters(rules, event))) return 'no pipeline wants it';
+  if (!wanted && !((known || awaited) && matters(rules, event))) return 'no pipeline wants it';
   askFetch(draft, rules, { connection, number }, event);
   return wanted ? `asked about change ${number}` : `asked about change ${number}, which is in a pipeline`;
 }

@@ -72,6 +72,16 @@ describe('check', () => {
     expect(ring.world.tables.items.size).toBe(0);
   });
 
+  test('names that mean something to JavaScript are names like others', () => {
+    const ring = open();
+    push(ring, { number: '1', project: 'constructor' });
+    expect(ring.facts.at(-1)?.note).toBe('no pipeline wants it');
+    push(ring, { number: '2', project: 'org/odd' });
+    expect(jobs(ring)).toEqual(['constructor [2,1]']);
+    finishAll(ring);
+    expect(said(ring)).toEqual(['success 2,1 {"Verified":1}']);
+  });
+
   test('recheck runs again, but not twice at a time, and never because of what we wrote', () => {
     const ring = open();
     push(ring, { number: '1' });
@@ -98,6 +108,16 @@ describe('check', () => {
     letGo(ring, 'fetch');
     finishAll(ring);
     expect(said(ring)).toEqual(['success 1,2 {"Verified":1}']);
+  });
+
+  test('a change abandoned while we still ask about it does not stay', () => {
+    const ring = open();
+    ring.hold.add('fetch');
+    push(ring, { number: '1' });
+    mustChange(ring.gerrit, '1').status = 'ABANDONED';
+    event(ring, 'change-abandoned', '1', 'author_phil');
+    letGo(ring, 'fetch');
+    expect([running(ring).length, ring.reports.length, ring.world.tables.items.size]).toEqual([0, 0, 0]);
   });
 
   test('an abandoned change is forgotten', () => {
