@@ -76,10 +76,10 @@ describe('a described change', () => {
       patchset: '3',
       currentPatchset: '3',
     });
-    expect(described?.notes).toEqual([expect.stringContaining('--files')]);
+    expect(described?.unknown).toEqual(['files']);
     const given = { vote: [], project: 'org/p', files: 'a.py, b/c.rst,' };
     expect(describedChange(given, undefined, 'gerrit', NOW)).toMatchObject({
-      notes: [],
+      unknown: [],
       change: { branch: 'master', files: ['/COMMIT_MSG', 'a.py', 'b/c.rst'] },
     });
   });

@@ -95,8 +95,8 @@ export function changeOfEvent(line: string, connection: string, now: number): Ch
 
 export interface Described {
   readonly change: Change;
-  /** What is not known of it, and how to say it. */
-  readonly notes: readonly string[];
+  /** What is not known of it. */
+  readonly unknown: readonly ('files' | 'votes')[];
 }
 
 /** The change that flags, a file or the event describe; undefined: they describe none. */
@@ -107,22 +107,21 @@ export function describedChange(
   now: number,
 ): Described | undefined {
   const { changeFile, project, branch } = given;
-  if (changeFile !== undefined) return { change: queriedChange(changeFile, connection, now), notes: [] };
+  if (changeFile !== undefined) return { change: queriedChange(changeFile, connection, now), unknown: [] };
   const files = filesOf(given);
-  const notes =
-    files === undefined
-      ? ['no files are given (--files), so jobs that look at files are judged as if none had changed']
-      : [];
+  const unknown: Described['unknown'] = files === undefined ? ['files'] : [];
   const raw = happened?.raw === undefined ? undefined : changeOfEvent(happened.raw.line, connection, now);
   if (raw !== undefined) {
     const said = happened?.supposed;
     const change = said === undefined ? raw : withVotes(raw, said.by, said.votes, now);
-    const votes = 'votes are known only as far as the event has them; --change-file says all';
-    return { change: { ...change, files: files ?? change.files }, notes: [...notes, votes] };
+    return { change: { ...change, files: files ?? change.files }, unknown: [...unknown, 'votes'] };
   }
   if (project === undefined) return undefined;
   const [number = '1', patchset = '1'] = (given.change ?? '').split(',').filter((part) => part !== '');
-  return { change: blankChange({ connection, project, number, patchset }, branch, files ?? [], now), notes };
+  return {
+    change: blankChange({ connection, project, number, patchset }, branch, files ?? [], now),
+    unknown,
+  };
 }
 
 function filesOf({ files }: Description): string[] | undefined {

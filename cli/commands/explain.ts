@@ -1,8 +1,10 @@
 import type { Explained } from '../../pipelines/explain.ts';
 import { explainChange, explainEvent, renderExplained } from '../../pipelines/explain.ts';
+import type { JobRule, Layout } from '../../pipelines/layout.ts';
 import { suppose } from '../../pipelines/suppose.ts';
 import { ExplainView } from '../../server/contract.ts';
 import { type ClientOptions, CommandError, connect } from '../client.ts';
+import { jobNames } from '../config.ts';
 import {
   type Described,
   type Description,
@@ -51,7 +53,7 @@ function offline(given: ExplainOptions, now: number): ExplainView {
   if (happened?.raw !== undefined) {
     const { event } = happened.raw;
     const explanation = explainEvent(layout, event, described?.change, now, accounts);
-    return { explanation, notes: notesOf(event.number === undefined ? undefined : described) };
+    return { explanation, notes: notesOf(layout, event.number === undefined ? undefined : described) };
   }
   if (described === undefined)
     throw new CommandError(
@@ -60,13 +62,35 @@ function offline(given: ExplainOptions, now: number): ExplainView {
       'describe it (--project P --branch B --files a,b), give a file (--change-file, --event), or its number to a running server',
     );
   if (happened === undefined)
-    return { explanation: explainChange(layout, described.change, now), notes: notesOf(described) };
+    return { explanation: explainChange(layout, described.change, now), notes: notesOf(layout, described) };
   const { event, change } = suppose(described.change, happened.supposed, now);
-  return { explanation: explainEvent(layout, event, change, now, accounts), notes: notesOf(described) };
+  return {
+    explanation: explainEvent(layout, event, change, now, accounts),
+    notes: notesOf(layout, described),
+  };
 }
 
-function notesOf(described: Described | undefined): string[] {
-  return [...(described?.notes ?? [])];
+function notesOf(layout: Layout, described: Described | undefined): string[] {
+  if (described === undefined) return [];
+  const { change, unknown } = described;
+  const project = Object.hasOwn(layout.projects, change.project)
+    ? layout.projects[change.project]
+    : undefined;
+  const looksAtFiles = Object.values(project?.pipelines ?? {})
+    .flatMap(jobNames)
+    .map((job) => layout.jobs[job])
+    .some((rule) => rule !== undefined && isAboutFiles(rule));
+  const notes: string[] = [];
+  if (unknown.includes('files') && looksAtFiles)
+    notes.push('no files are given (--files): jobs that look at files are judged as if none had changed');
+  if (unknown.includes('votes'))
+    notes.push('votes are known only as far as the event has them; --change-file says all');
+  return notes;
+}
+
+function isAboutFiles({ files, irrelevantFiles, skipIf }: JobRule): boolean {
+  const skips = skipIf.some(({ allFilesMatchAny }) => allFilesMatchAny.length > 0);
+  return files.length + irrelevantFiles.length > 0 || skips;
 }
 
 async function online(given: ExplainOptions, now: number): Promise<ExplainView> {

@@ -96,9 +96,13 @@ function layoutLines(loaded: Loaded): string[] {
   const { layout } = loaded.config;
   const projects = Object.keys(layout.projects);
   const jobs = allJobs(loaded.config);
-  const counts = `${layout.pipelines.length} pipelines, ${projects.length} projects, ${jobs.length} jobs`;
+  const counts = [
+    counted(layout.pipelines.length, 'pipeline'),
+    counted(projects.length, 'project'),
+    counted(jobs.length, 'job'),
+  ];
   return [
-    `${loaded.name}: ${counts}`,
+    `${loaded.name}: ${counts.join(', ')}`,
     '',
     ...layout.pipelines.flatMap((pipeline) => [...pipelineLines(layout, pipeline), '']),
     ...projects.flatMap((project) => [...projectLines(layout, project), '']),
@@ -251,12 +255,16 @@ function definitionLines(definition: unknown, whole: boolean): string[] {
   const count = (name: string) => (Array.isArray(fields[name]) ? fields[name].length : 0);
   const node = typeof fields['node'] === 'string' && fields['node'] !== '' ? fields['node'] : 'any node';
   const place = typeof fields['place'] === 'string' ? fields['place'] : undefined;
-  const what = `${count('builders')} steps on ${node}, ${count('publishers')} publishers`;
+  const what = `${counted(count('builders'), 'step')} on ${node}, ${counted(count('publishers'), 'publisher')}`;
   return [field('runs', `${what}${placed(place)}`)];
 }
 
 function field(name: string, value: string): string {
   return `  ${name.padEnd(18)} ${value}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function placed(place: string | undefined): string {

@@ -72,7 +72,7 @@ describe('a running server', { timeout: 120_000 }, () => {
     const own = { ...shown, config: story.siteFile };
     const { text } = await outputOf(() => show({ ...own, job: 'demo-test' }));
     expect(text).toContain(`used by            ${PROJECT}: check`);
-    expect(text).toMatch(/runs +1 steps on local, 0 publishers {2}\[jobs/);
+    expect(text).toMatch(/runs +1 step on local, 0 publishers {2}\[jobs/);
     const other = join(story.dir, 'other.yaml');
     writeFileSync(other, demoLayout(PROJECT).replace('demo-test', 'renamed'));
     const options: DiffOptions = { config: story.siteFile, exitCode: true, json: false };
