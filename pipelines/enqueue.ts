@@ -5,6 +5,7 @@ import { emptySet, type Item, type ItemRun, type Subject, subjectKey, subjectNam
 import type { JobTree, Pipeline } from './layout.ts';
 import { managerOf, needsIn, notReady, queueFor, sharedQueue } from './managers.ts';
 import { jobApplies } from './match.ts';
+import { own } from './own.ts';
 import { append, isInQueue, itemsOf, mustItem, queuesOf } from './queue.ts';
 import { reportStart } from './report.ts';
 import { meets, trusts } from './require.ts';
@@ -139,7 +140,7 @@ export function jobsFor(
   subject: Subject,
   change: Change | undefined,
 ): readonly JobTree[] {
-  const trees = rules.layout.projects[subject.project]?.pipelines[pipeline.name] ?? [];
+  const trees = own(rules.layout.projects, subject.project)?.pipelines[pipeline.name] ?? [];
   const about = {
     project: subject.project,
     change: subject.kind === 'change' ? { branch: subject.branch, files: change?.files ?? [] } : undefined,
@@ -148,7 +149,7 @@ export function jobsFor(
   const blocks = rules.quirk('filtered-parent-blocks');
   const walk = (nodes: readonly JobTree[]): JobTree[] =>
     nodes.flatMap((node): JobTree[] => {
-      const rule = rules.layout.jobs[node.job];
+      const rule = own(rules.layout.jobs, node.job);
       const children = walk(node.children);
       if (rule === undefined || jobApplies(rule, about) === true) return [{ job: node.job, children }];
       // A parent that is not wanted for this change holds nobody up. (Name '': those under it never start.)

@@ -1,4 +1,5 @@
 import type { Item, Launched, Subject } from './item.ts';
+import { own } from './own.ts';
 import { unreachable } from './unreachable.ts';
 import type { Draft, ReportRecord } from './world.ts';
 import { nowOf } from './world.ts';
@@ -34,7 +35,7 @@ export function noteBuild(
       launchedAt,
       startedAt,
       finishedAt,
-      voting: draft.config?.layout.jobs[job]?.voting ?? true,
+      voting: own(draft.config?.layout.jobs, job)?.voting ?? true,
       item: item.id,
       ref: item.set.ref,
     },

@@ -4,6 +4,7 @@ import { realms, uuid } from './ids.ts';
 import type { Build, Item, Launched } from './item.ts';
 import type { JobTree } from './layout.ts';
 import { giveLocks, takeLock } from './lock.ts';
+import { own } from './own.ts';
 import { logPathOf, paramsOf } from './params.ts';
 import { change, mustItem, stackOf } from './queue.ts';
 import type { Rules } from './rules.ts';
@@ -22,7 +23,7 @@ export function launchJobs(draft: Draft, rules: Rules, item: Item): boolean {
 }
 
 function takeLocks(draft: Draft, rules: Rules, item: Item, job: string): boolean {
-  const rule = rules.layout.jobs[job];
+  const rule = own(rules.layout.jobs, job);
   const holder = { item: item.id, job, queue: item.queue };
   if (rule?.mutex !== undefined && !takeLock(draft, { name: rule.mutex, count: 1 }, holder)) return false;
   if (rule?.semaphore !== undefined && !takeLock(draft, rule.semaphore, holder)) {
@@ -38,8 +39,8 @@ function isHeldBack(draft: Draft, rules: Rules, item: Item): boolean {
     const ahead = mustItem(draft, id);
     if (!ahead.live) return false;
     for (const job of jobsOf(ahead)) {
-      if (rules.layout.jobs[job]?.holdFollowingChanges !== true) continue;
-      if (resultOf(ahead.set.builds[job]) !== 'SUCCESS') return true;
+      if (own(rules.layout.jobs, job)?.holdFollowingChanges !== true) continue;
+      if (resultOf(own(ahead.set.builds, job)) !== 'SUCCESS') return true;
     }
     id = ahead.ahead;
   }
@@ -48,7 +49,7 @@ function isHeldBack(draft: Draft, rules: Rules, item: Item): boolean {
 
 function launch(draft: Draft, rules: Rules, item: Item, job: string): boolean {
   if (job === 'noop') return settle(draft, rules, item, { phase: 'done', job, result: 'SUCCESS' });
-  if (rules.config.jobs[job] === undefined) {
+  if (own(rules.config.jobs, job) === undefined) {
     const detail = 'no definition of this job is known';
     return settle(draft, rules, item, { phase: 'done', job, result: 'NOT_REGISTERED', detail });
   }
@@ -70,7 +71,7 @@ function launch(draft: Draft, rules: Rules, item: Item, job: string): boolean {
     job,
     pipeline: item.pipeline,
     precedence: pipeline?.precedence ?? 'normal',
-    nodes: rules.config.needs[job] ?? { label: '', subnodes: 0 },
+    nodes: own(rules.config.needs, job) ?? { label: '', subnodes: 0 },
   };
   draft.actions.push(acquire);
   put(draft, 'pending', acquire.id, { kind: 'acquire', item: item.id, job, params });
@@ -99,7 +100,7 @@ function skip(draft: Draft, itemId: string, jobs: readonly string[], detail: str
   const item = mustItem(draft, itemId);
   const builds: Record<string, Build> = { ...item.set.builds };
   for (const job of jobs) {
-    if (builds[job] === undefined) builds[job] = { phase: 'done', job, result: 'SKIPPED', detail };
+    if (own(builds, job) === undefined) builds[job] = { phase: 'done', job, result: 'SKIPPED', detail };
   }
   change(draft, itemId, { set: { ...item.set, builds } });
   draft.dirty.add(item.queue);
@@ -111,7 +112,7 @@ export function skipAll(draft: Draft, rules: Rules, itemId: string, detail: stri
 
 function treeOf(rules: Rules, item: Item): readonly JobTree[] {
   if (!rules.quirk('skips-unwanted-jobs')) return item.jobs;
-  return rules.layout.projects[item.subject.project]?.pipelines[item.pipeline] ?? item.jobs;
+  return own(rules.layout.projects, item.subject.project)?.pipelines[item.pipeline] ?? item.jobs;
 }
 
 /**
@@ -126,9 +127,9 @@ export function retry(
   reason: string,
 ): string {
   const { job } = build;
-  const tries = (item.set.tries[job] ?? 0) + 1;
+  const tries = (own(item.set.tries, job) ?? 0) + 1;
   const finishedAt = nowOf(draft);
-  const attempts = rules.layout.jobs[job]?.attempts ?? 3;
+  const attempts = own(rules.layout.jobs, job)?.attempts ?? 3;
   if (tries >= attempts) {
     const { uuid: id, number, launchedAt, logPath } = build;
     const launched = { uuid: id, number, job, launchedAt, logPath };
@@ -169,16 +170,16 @@ export function askMerge(draft: Draft, rules: Rules, item: Item): void {
         patchset: found.patchset,
         refspec: found.ref,
         revision: found.revision,
-        mode: rules.layout.projects[found.project]?.mergeMode ?? ('merge-resolve' as const),
+        mode: own(rules.layout.projects, found.project)?.mergeMode ?? ('merge-resolve' as const),
         ref,
       },
     ];
   });
-  const own = mustItem(draft, item.id);
-  const id = `merge-${(own.set.ref ?? '').split('/').at(-1) ?? ''}`;
+  const asking = mustItem(draft, item.id);
+  const id = `merge-${(asking.set.ref ?? '').split('/').at(-1) ?? ''}`;
   draft.actions.push({ kind: 'merge', id, precedence: pipeline?.precedence ?? 'normal', stack });
   put(draft, 'pending', id, { kind: 'merge', item: item.id });
-  change(draft, item.id, { set: { ...own.set, merge: { phase: 'asked', action: id } } });
+  change(draft, item.id, { set: { ...asking.set, merge: { phase: 'asked', action: id } } });
 }
 
 /** One ref per build set: a ref never changes its meaning. */

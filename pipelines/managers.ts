@@ -2,6 +2,7 @@ import { type Change, type ChangeRef, changeKey, isCurrent } from './change.ts';
 import { findChange, needsOf, ownLabels } from './depend.ts';
 import type { Subject } from './item.ts';
 import type { ManagerKind, Pipeline } from './layout.ts';
+import { own } from './own.ts';
 import { isInQueue, openQueue, queuesOf } from './queue.ts';
 import { canMerge } from './require.ts';
 import type { Rules } from './rules.ts';
@@ -141,9 +142,9 @@ function sharedId(draft: Draft, pipeline: Pipeline, order: number): string {
 
 /** Zuul names the queue of one project after a `queue-name` among its jobs, or after the project. */
 export function queueName(rules: Rules, pipeline: Pipeline, project: string): string {
-  const trees = rules.layout.projects[project]?.pipelines[pipeline.name] ?? [];
+  const trees = own(rules.layout.projects, project)?.pipelines[pipeline.name] ?? [];
   for (const job of flatten(trees)) {
-    const name = rules.layout.jobs[job]?.queueName;
+    const name = own(rules.layout.jobs, job)?.queueName;
     if (name !== undefined) return name;
   }
   return project;

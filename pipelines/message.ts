@@ -3,6 +3,7 @@ import type { Change } from './change.ts';
 import { pythonFormat } from './format.ts';
 import { type Build, type Done, type Item, subjectName } from './item.ts';
 import type { Pipeline } from './layout.ts';
+import { own } from './own.ts';
 import { baseLogPath } from './params.ts';
 import type { Rules } from './rules.ts';
 import { unreachable } from './unreachable.ts';
@@ -102,7 +103,7 @@ function fit(head: string, lines: readonly string[], footer: string): string {
 function jobLines(rules: Rules, pipeline: Pipeline, item: Item, change: Change | undefined): string[] {
   const jobs = rules.quirk('every-line-of-job') && item.live ? flatten(item.jobs) : jobsOf(item);
   return jobs.map((job) => {
-    const build = item.set.builds[job];
+    const build = own(item.set.builds, job);
     const { result, url } = jobResult(rules, pipeline, item, change, job);
     const name = rules.settings.jobNameInReport ? `${job} ` : '';
     const voting = isVoting(rules.layout, job) ? '' : ' (non-voting)';
@@ -119,8 +120,8 @@ export function jobResult(
   change: Change | undefined,
   job: string,
 ): { result: string; url: string } {
-  const build = item.set.builds[job];
-  const rule = rules.layout.jobs[job];
+  const build = own(item.set.builds, job);
+  const rule = own(rules.layout.jobs, job);
   const done = build?.phase === 'done' ? build : undefined;
   let result = done?.result ?? 'LOST';
   let pattern = rules.settings.urlPattern;

@@ -5,6 +5,7 @@ import { enterAgain, finish, leaveUnmerged } from './ending.ts';
 import { type Build, type Item, subjectKey } from './item.ts';
 import { askMerge, launchJobs, skipAll } from './launch.ts';
 import { managerOf, needsIn } from './managers.ts';
+import { own } from './own.ts';
 import { changeOf } from './params.ts';
 import { insideOf, type Pass } from './pass.ts';
 import { behind, change, moveBehind, mustItem, mustQueue, queuesOf, remove } from './queue.ts';
@@ -226,9 +227,13 @@ function prepare(draft: Draft, rules: Rules, item: Item): boolean {
 
 function failsFast(rules: Rules, item: Item): boolean {
   return jobsOf(item).some((job) => {
-    const build = item.set.builds[job];
+    const build = own(item.set.builds, job);
     const failed = build?.phase === 'done' && build.result !== 'SUCCESS';
-    return failed && (rules.layout.jobs[job]?.voting ?? true) && rules.layout.jobs[job]?.failFast === true;
+    return (
+      failed &&
+      (own(rules.layout.jobs, job)?.voting ?? true) &&
+      own(rules.layout.jobs, job)?.failFast === true
+    );
   });
 }
 

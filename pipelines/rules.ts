@@ -1,5 +1,6 @@
 import type { GerritEvent } from './event.ts';
 import type { GerritTrigger, Layout, Pipeline, ZuulTrigger } from './layout.ts';
+import { own } from './own.ts';
 import type { SiteConfig, SiteSettings } from './ports.ts';
 import { type Quirk } from './quirks.ts';
 import { triggerWants } from './trigger.ts';
@@ -115,14 +116,14 @@ function compile(config: SiteConfig): Rules {
 export function wantedBy(rules: Rules, event: GerritEvent): { pipeline: Pipeline; trigger: GerritTrigger }[] {
   const candidates = rules.triggers.get(`${event.connection} ${event.type}`);
   if (candidates === undefined || event.project === undefined) return [];
-  const project = rules.layout.projects[event.project];
+  const project = own(rules.layout.projects, event.project);
   if (project === undefined) return [];
   const jobless = rules.quirk('jobless-items');
-  const own = isOwn(rules.settings.accounts, event);
+  const ours = isOwn(rules.settings.accounts, event);
   return candidates.filter(
     ({ pipeline, trigger }) =>
-      (jobless || project.pipelines[pipeline.name] !== undefined) &&
-      !(own && trigger.comments.length > 0) &&
+      (jobless || own(project.pipelines, pipeline.name) !== undefined) &&
+      !(ours && trigger.comments.length > 0) &&
       triggerWants(trigger, event, rules.layout.quirks) === true,
   );
 }

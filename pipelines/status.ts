@@ -1,6 +1,7 @@
 import type { Change } from './change.ts';
 import { findChange } from './depend.ts';
 import { type Build, type Item, type Merge, subjectName } from './item.ts';
+import { own } from './own.ts';
 import { rulesOf } from './rules.ts';
 import { jobsOf, resultOf } from './verdict.ts';
 import { type QueueRow, siteRow, type World } from './world.ts';
@@ -179,7 +180,7 @@ export function waitingItem(world: World, item: Item): string | null {
   if (merge !== null) return merge;
   const held = holder(world, item);
   if (held !== undefined) return `waits for ${held} of a change ahead`;
-  const settled = jobsOf(item).every((job) => resultOf(item.set.builds[job]) !== undefined);
+  const settled = jobsOf(item).every((job) => resultOf(own(item.set.builds, job)) !== undefined);
   return settled && item.ahead !== null ? 'waits for the changes ahead' : null;
 }
 
@@ -200,8 +201,8 @@ function holder(world: World, item: Item): string | undefined {
     if (ahead === undefined || !ahead.live) return undefined;
     const job = jobsOf(ahead).find(
       (name) =>
-        world.config?.layout.jobs[name]?.holdFollowingChanges === true &&
-        resultOf(ahead.set.builds[name]) !== 'SUCCESS',
+        own(world.config?.layout.jobs, name)?.holdFollowingChanges === true &&
+        resultOf(own(ahead.set.builds, name)) !== 'SUCCESS',
     );
     if (job !== undefined) return job;
     id = ahead.ahead;
@@ -211,7 +212,7 @@ function holder(world: World, item: Item): string | undefined {
 
 function jobView(view: View, item: Item, name: string): StatusJob {
   const { world, now } = view;
-  const build = item.set.builds[name];
+  const build = own(item.set.builds, name);
   const launched = build?.phase === 'done' ? build.launched : build;
   const ran = build?.phase === 'running' || build?.phase === 'done' ? build : undefined;
   const done = build?.phase === 'done' ? build : undefined;
@@ -222,7 +223,7 @@ function jobView(view: View, item: Item, name: string): StatusJob {
   const left = elapsed === null || estimated === undefined ? null : Math.max(0, estimated - elapsed);
   return {
     name,
-    voting: world.config?.layout.jobs[name]?.voting ?? true,
+    voting: own(world.config?.layout.jobs, name)?.voting ?? true,
     result: done?.result ?? null,
     detail: done?.detail ?? null,
     waiting: waitingJob(world, item, name, build),
@@ -236,7 +237,7 @@ function jobView(view: View, item: Item, name: string): StatusJob {
     elapsed_time: elapsed,
     remaining_time: done === undefined ? left : 0,
     estimated_time: estimated === undefined ? null : Math.round(estimated / 1000),
-    retry: item.set.tries[name] ?? 0,
+    retry: own(item.set.tries, name) ?? 0,
     canceled: done?.result === 'CANCELED',
     node_name: ran?.node ?? null,
     pipeline: item.pipeline,
@@ -248,7 +249,7 @@ function waitingJob(world: World, item: Item, name: string, build: Build | undef
     if (build.phase === 'waiting') return 'waits for nodes';
     return build.phase === 'sent' ? 'waits for its node to start it' : null;
   }
-  const rule = world.config?.layout.jobs[name];
+  const rule = own(world.config?.layout.jobs, name);
   const lock = rule?.mutex ?? rule?.semaphore?.name;
   const row = lock === undefined ? undefined : world.tables.locks.get(lock);
   return row?.waiting.includes(item.queue) === true

@@ -1,5 +1,6 @@
 import type { Build, Item } from './item.ts';
 import type { JobTree, Layout } from './layout.ts';
+import { own } from './own.ts';
 
 /** What the builds of an item say together. Answers are kept per build set, since a gate asks for them in every pass. */
 
@@ -52,7 +53,7 @@ export function verdictOf(layout: Layout, item: Item): Verdict {
   let complete = true;
   let succeeded = true;
   for (const job of jobsOf(item)) {
-    const result = resultOf(item.set.builds[job]);
+    const result = resultOf(own(item.set.builds, job));
     if (result === undefined) complete = false;
     if (!isVoting(layout, job)) continue;
     if (result !== 'SUCCESS') succeeded = false;
@@ -64,7 +65,7 @@ export function verdictOf(layout: Layout, item: Item): Verdict {
 }
 
 export function isVoting(layout: Layout, job: string): boolean {
-  return layout.jobs[job]?.voting ?? true;
+  return own(layout.jobs, job)?.voting ?? true;
 }
 
 /** The jobs under `job` wherever it stands: they cannot run once it failed. */
@@ -89,7 +90,7 @@ export function startable(
 ): Set<string> {
   for (const tree of trees) {
     if (tree.job === '') continue;
-    const build = builds[tree.job];
+    const build = own(builds, tree.job);
     if (build === undefined && !started.has(tree.job) && take(tree.job)) started.add(tree.job);
     if (resultOf(build) === 'SUCCESS') startable(tree.children, builds, take, started);
   }

@@ -5,6 +5,7 @@ import { add, subjectOf } from '../enqueue.ts';
 import type { ChangeFetched, GerritEvent } from '../event.ts';
 import { subjectKey } from '../item.ts';
 import type { GerritTrigger, Pipeline } from '../layout.ts';
+import { own } from '../own.ts';
 import { approvalsSatisfy } from '../require.ts';
 import { type Rules, wantedBy } from '../rules.ts';
 import { unreachable } from '../unreachable.ts';
@@ -175,7 +176,7 @@ export function drainInternal(draft: Draft, rules: Rules): void {
 function judgeInternal(draft: Draft, rules: Rules, event: InternalEvent): string[] {
   const change = findChange(draft.tables, event);
   const triggers = event.type === 'parent-change-enqueued' ? rules.parentEnqueued : rules.projectMerged;
-  if (rules.layout.projects[event.project] === undefined) return ['no pipeline wants it'];
+  if (own(rules.layout.projects, event.project) === undefined) return ['no pipeline wants it'];
   const wanted = triggers.filter(
     ({ trigger }) =>
       event.type !== 'parent-change-enqueued' ||

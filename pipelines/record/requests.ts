@@ -6,6 +6,7 @@ import { noteBuild } from '../history.ts';
 import type { Item } from '../item.ts';
 import { settle } from '../launch.ts';
 import type { Pipeline } from '../layout.ts';
+import { own } from '../own.ts';
 import { itemsOf, mustItem, queuesOf } from '../queue.ts';
 import type { Rules } from '../rules.ts';
 import { unreachable } from '../unreachable.ts';
@@ -67,7 +68,7 @@ function withPipeline(
 ): string {
   const pipeline = rules.pipelines.get(name)?.pipeline;
   if (pipeline === undefined) return `refused: no pipeline ${name}`;
-  if (project !== undefined && rules.layout.projects[project] === undefined) {
+  if (project !== undefined && own(rules.layout.projects, project) === undefined) {
     return `refused: no project ${project}`;
   }
   return go(pipeline);
@@ -75,7 +76,7 @@ function withPipeline(
 
 function onRun(draft: Draft, rules: Rules, request: FactOf<'RunRequested'>): string {
   const { id, by, job, change, params, vote } = request;
-  if (rules.config.jobs[job] === undefined) return `refused: no job ${job}`;
+  if (own(rules.config.jobs, job) === undefined) return `refused: no job ${job}`;
   const run = { request: id, by, job, params, vote };
   if (change === undefined) return addRun(draft, rules, run, undefined);
   const connection = request.connection ?? rules.layout.pipelines[0]?.source;

@@ -2,6 +2,7 @@ import type { BuildFinished, BuildStarted, MergeFinished, NodesAnswered } from '
 import { noteBuild } from '../history.ts';
 import type { Build, Item, Launched } from '../item.ts';
 import { forget, retry, setBuild, settle, skipAll } from '../launch.ts';
+import { own } from '../own.ts';
 import { change, mustItem } from '../queue.ts';
 import type { Rules } from '../rules.ts';
 import { unreachable } from '../unreachable.ts';
@@ -30,7 +31,7 @@ function awaitedBuild(
 ): { pending: Pending; item: Item; build: Exclude<Build, { phase: 'done' }> } | undefined {
   const found = awaited(draft, action, 'build') ?? awaited(draft, action, 'acquire');
   if (found === undefined || !('job' in found.pending)) return undefined;
-  const build = found.item.set.builds[found.pending.job];
+  const build = own(found.item.set.builds, found.pending.job);
   if (build === undefined || build.phase === 'done') return undefined;
   const waitsFor = build.phase === 'waiting' ? build.acquire : `build-${build.uuid}`;
   return waitsFor === action ? { ...found, build } : undefined;

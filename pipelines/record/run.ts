@@ -1,6 +1,7 @@
 import type { Change } from '../change.ts';
 import { add, subjectOf } from '../enqueue.ts';
 import type { Subject } from '../item.ts';
+import { own } from '../own.ts';
 import { type Rules, runPipeline } from '../rules.ts';
 import { flatten } from '../verdict.ts';
 import type { Draft, Errand } from '../world.ts';
@@ -17,7 +18,7 @@ export function addRun(
   const pipeline = rules.pipelines.get(runPipeline)?.pipeline;
   if (pipeline === undefined) return `no pipeline ${runPipeline}`;
   const { request, by, job, params, vote } = run;
-  if (rules.config.jobs[job] === undefined) return `no job ${job}`;
+  if (own(rules.config.jobs, job) === undefined) return `no job ${job}`;
   const subject: Subject =
     change === undefined
       ? { kind: 'none', connection: '', project: params.ZUUL_PROJECT ?? '', request }
@@ -36,6 +37,6 @@ export function addRun(
 
 /** The first pipeline that runs a job for a project. */
 function speakerOf(rules: Rules, project: string, job: string): string | undefined {
-  const trees = rules.layout.projects[project]?.pipelines ?? {};
+  const trees = own(rules.layout.projects, project)?.pipelines ?? {};
   return rules.layout.pipelines.find(({ name }) => flatten(trees[name] ?? []).includes(job))?.name;
 }

@@ -39,6 +39,7 @@ jobs:
   - {name: unit, attempts: 2}
   - {name: soft, voting: false}
   - {name: docs, files: [docs/.*]}
+  - {name: constructor, mutex: toString}
   - {name: half-a, semaphore: {name: array, count: 2}}
   - {name: half-b, semaphore: {name: array, count: 2}}
   - {name: half-c, semaphore: {name: array, count: 2}}
@@ -56,6 +57,8 @@ projects:
     check: [quick, slow: [slower]]
   - name: org/docs
     check: [docs]
+  - name: org/odd
+    check: [constructor: [hasOwnProperty]]
   - name: org/filtered
     check: [docs: [built]]
 `;
