@@ -1,0 +1,125 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CI_USER } from '../harness/site.ts';
+import { type Mark, readMarks } from './marks.ts';
+import type { CrashSite } from './site.ts';
+
+/**
+ * The judge knows nothing of Stackgate's own records. It reads what the simulated Gerrit accepted, what the builds themselves
+ * left in the file system, the log site as files, and which processes live.
+ */
+
+/** What must have become of one patchset. */
+export interface Expected {
+  readonly change: number;
+  readonly patchset: number;
+  /** Final reports: one for each trigger that was neither superseded nor dequeued. */
+  readonly reports: number;
+  readonly vote: number;
+  /** Most builds that may have run: one per trigger, reported or stopped. */
+  readonly builds: number;
+}
+
+export interface Verdict {
+  readonly violations: readonly string[];
+  readonly patchsets: number;
+  readonly reports: number;
+  readonly builds: number;
+}
+
+export function judge(site: CrashSite, expected: readonly Expected[]): Verdict {
+  const marks = readMarks(site.marks);
+  const violations = expected.flatMap((wanted) => judgePatchset(site, wanted, marks));
+  const known = new Set(expected.map(({ change, patchset }) => `${change},${patchset}`));
+  for (const mark of marks) {
+    if (mark.runs > 1) violations.push(`build ${mark.uuid} of ${mark.what} ran ${mark.runs} times`);
+    if (mark.what !== '?' && !known.has(mark.what))
+      violations.push(`build ${mark.uuid} is of ${mark.what}, which nobody pushed`);
+  }
+  for (const left of livingBuilds(site.dir)) violations.push(`left running: ${left}`);
+  const reports = site.gerrit.reviews({ user: CI_USER });
+  for (const review of reports) {
+    if (!known.has(`${review.number},${review.patchset}`))
+      violations.push(`a report on ${review.number},${review.patchset}, which nobody pushed`);
+  }
+  return { violations, patchsets: expected.length, reports: reports.length, builds: marks.length };
+}
+
+function judgePatchset(site: CrashSite, wanted: Expected, marks: readonly Mark[]): string[] {
+  const name = `${wanted.change},${wanted.patchset}`;
+  const violations: string[] = [];
+  const reviews = site.gerrit
+    .reviews({ user: CI_USER, change: wanted.change })
+    .filter((review) => review.patchset === wanted.patchset);
+  if (reviews.length !== wanted.reports)
+    violations.push(`${name}: ${reviews.length} reports instead of ${wanted.reports}`);
+  for (const review of reviews) {
+    const vote = review.labels['Verified'];
+    if (vote !== wanted.vote)
+      violations.push(`${name}: voted ${vote} instead of ${wanted.vote}: ${firstLines(review.message)}`);
+  }
+  const own = marks.filter((mark) => mark.what === name);
+  if (own.length > wanted.builds)
+    violations.push(`${name}: ${own.length} builds ran instead of at most ${wanted.builds}`);
+  const named = reviews.flatMap((review) => buildsNamed(review.message));
+  if (new Set(named).size !== named.length) violations.push(`${name}: one build is named in two reports`);
+  for (const short of named) violations.push(...judgeBuild(site, wanted, short, own));
+  return violations;
+}
+
+/** A build that a report names ran once, came to its end, and its logs are there, finished. */
+function judgeBuild(site: CrashSite, wanted: Expected, short: string, own: readonly Mark[]): string[] {
+  const mark = own.find(({ uuid }) => uuid.startsWith(short));
+  if (mark === undefined)
+    return [`${wanted.change},${wanted.patchset}: the report names build ${short}, which never ran`];
+  const problems = mark.ended ? [] : [`build ${short} was reported and did not come to its end`];
+  const number = `${wanted.change}`;
+  const folder = join(
+    site.dir,
+    'data',
+    'logs',
+    number.slice(-2),
+    number,
+    `${wanted.patchset}`,
+    'check',
+    'crash-test',
+    short,
+  );
+  for (const file of ['console.txt.gz', 'manifest.json']) {
+    if (!existsSync(join(folder, file))) problems.push(`build ${short}: ${file} is missing in ${folder}`);
+  }
+  return problems;
+}
+
+/** The last part of each job line's URL: the first digits of the build's uuid. */
+function buildsNamed(message: string): string[] {
+  return [...message.matchAll(/^- \S+ https?:\/\/\S+\/([0-9a-f]{7})\/? : /gm)].flatMap(([, short]) =>
+    short === undefined ? [] : [short],
+  );
+}
+
+/** Processes that belong to builds of this site: their environment, directory or command names its folder. */
+export function livingBuilds(dir: string): string[] {
+  const found: string[] = [];
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
+    if (command.includes('cli/main.js')) continue;
+    const environment = read(`/proc/${pid}/environ`);
+    const isBuild = environment.includes('STACKGATE_COOKIE=') && environment.includes(`${dir}/`);
+    const isSupervisor = command.includes('supervisor.sh') && command.includes(`${dir}/`);
+    if (isBuild || isSupervisor) found.push(`${pid} ${command.slice(0, 120)}`);
+  }
+  return found;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function firstLines(text: string): string {
+  return JSON.stringify(text.split('\n').slice(0, 4).join(' / '));
+}
