@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { configurationReference } from '../../cli/reference.ts';
 
@@ -14,4 +14,25 @@ it('docs/faults.md explains every fault code, and no other', () => {
 
 it('docs/configuration.md is what the schema says (npm run docs)', () => {
   expect(read('docs/configuration.md')).toBe(configurationReference());
+});
+
+it('docs/cli.md explains every command with every option of its own', () => {
+  const page = read('docs/cli.md');
+  const sources = readdirSync(new URL('cli', root)).filter((name) => /^[a-z]+\.ts$/.test(name));
+  const missing = sources.flatMap((file) =>
+    read(`cli/${file}`)
+      .split(/\.command\(/)
+      .slice(1)
+      .flatMap((text) => {
+        const name = /^'([a-z-]+)'/.exec(text)?.[1] ?? '';
+        const usage = new RegExp(`^.stackgate (?:config )?${name}\\b`, 'm').exec(page);
+        if (usage === null) return name === 'config' ? [] : [name];
+        const section = page.slice(usage.index).split('\n## ')[0] ?? '';
+        const options = [...text.matchAll(/ption\(\s*'(?:-\w, )?(--[a-z-]+)/g)].map(
+          (match) => match[1] ?? '',
+        );
+        return options.filter((option) => !section.includes(option)).map((option) => `${name} ${option}`);
+      }),
+  );
+  expect(missing).toEqual([]);
 });
