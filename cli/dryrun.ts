@@ -98,7 +98,13 @@ Examples:
 export function addSimulate(main: Command, end: End): void {
   configured(main.command('simulate'))
     .description('what a layout would have made of recorded events: launches, votes, queues, nodes')
-    .argument('<events>', 'file of lines as `gerrit stream-events` prints them; - is stdin')
+    .argument(
+      '[events]',
+      "file of lines as `gerrit stream-events` prints them; - is stdin; else the server's ledger",
+    )
+    .option('--since <time>', 'without a file: how far back, 12h or 7d', '7d')
+    .option('--url <url>', 'server to talk to (else $STACKGATE_URL, else the running server of the site)')
+    .option('--token <token>', 'token (else $STACKGATE_TOKEN, else the one in the data directory)')
     .option('--user <name>', "our own account, whose doing in the record is left out (else the site's)")
     .option('--nodes <n>', 'so many nodes (else as many as are wanted)')
     .option('--default-time <seconds>', 'how long a build takes', '600')
@@ -119,9 +125,12 @@ Times are those of the events; a look at a change and a merge take no time, and 
 
 Examples:
   ssh -p 29418 HOST gerrit stream-events > events.json
+  stackgate simulate --since 7d --nodes 4                  what the running server wrote down
   stackgate simulate events.json
   stackgate simulate events.json --layout proposed.yaml --nodes 20 --job-time '*tempest*=5400' --summary
   stackgate simulate events.json --fail 'gate-tempest-full=0.1' --json`,
     )
-    .action(async (events: string, options: SimulateOptions) => end(await simulate(events, options)));
+    .action(async (events: string | undefined, options: SimulateOptions) =>
+      end(await simulate(events, options)),
+    );
 }

@@ -13,6 +13,7 @@ import { addBuilds } from './routes/builds.ts';
 import { addConsole } from './routes/console.ts';
 import { addExplain } from './routes/explain.ts';
 import { addHealth } from './routes/health.ts';
+import { addLedger } from './routes/ledger.ts';
 import { addLogs } from './routes/logs.ts';
 import { addPages } from './routes/pages.ts';
 import { addRequests } from './routes/requests.ts';
@@ -65,6 +66,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addConsole(routes, ports);
     addRequests(routes, ports);
     addExplain(routes, ports);
+    addLedger(routes, ports);
     addLogs(routes, ports);
     addPages(routes, ports);
     routes.get('/api/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) =>

@@ -144,6 +144,11 @@ export const EventQuery = z.object({
 });
 export type EventQuery = z.infer<typeof EventQuery>;
 
+export const LedgerQuery = z.object({
+  /** ms; only what was filed since then. */
+  since: z.coerce.number().int().min(0).default(0),
+});
+
 /** Why: one rule, `yes` or `no`, and the rules below it. */
 export interface ExplainedView {
   readonly verdict: 'yes' | 'no';

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Change } from '../pipelines/change.ts';
+import type { GerritEvent } from '../pipelines/event.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { defaultSettings } from '../pipelines/rules.ts';
@@ -86,6 +87,28 @@ const headers = { authorization: 'Bearer sesame' };
 const ask = (app: FastifyInstance, url: string) => app.inject({ url: `/api/v1/explain/${url}`, headers });
 const pipelines = (body: unknown) =>
   ExplainView.parse(body).explanation.children.map(({ text, verdict }) => `${verdict} ${text}`);
+
+describe('the ledger as it arrived', () => {
+  it('is streamed oldest first, over many pages, to who has a token', async () => {
+    const test = house();
+    const fact: GerritEvent = { kind: 'GerritEvent', at: 1, connection: 'gerrit', via: 'stream', type: 't' };
+    const count = 1_203;
+    for (let seq = 1; seq <= count; seq++) {
+      const raw = seq % 100 === 0 ? {} : { raw: `{"seq":${seq}}` };
+      test.ledger.push({ seq, key: `k${seq}`, filedAt: seq, aside: false, fact, ...raw });
+    }
+    const app = buildServer(test.ports());
+    open.push(app);
+    expect((await app.inject('/api/v1/events.ndjson')).statusCode).toBe(401);
+    const answer = await app.inject({ url: '/api/v1/events.ndjson', headers });
+    expect(answer.headers['content-type']).toBe('application/x-ndjson; charset=utf-8');
+    const lines = answer.body.trimEnd().split('\n');
+    expect(lines).toHaveLength(count - 12);
+    expect(lines.map((line) => Number(/\d+/.exec(line)?.[0]))).toEqual(
+      test.ledger.filter(({ raw }) => raw !== undefined).map(({ seq }) => seq),
+    );
+  });
+});
 
 describe('explain at the door', () => {
   it('tells which pipelines would take a change as Gerrit has it', async () => {

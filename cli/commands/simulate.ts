@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { defaultSettings } from '../../pipelines/rules.ts';
-import { CommandError } from '../client.ts';
+import { type ClientOptions, CommandError, connect } from '../client.ts';
 import { type LayoutOptions, loadLayout, mainConnection } from '../layout.ts';
 import { openSimulation, type Simulation, withoutFileFilters } from '../simulation/simulation.ts';
 import { momentLine, summarize, summaryText, useOverTime } from '../simulation/summary.ts';
 import { printable } from '../text.ts';
 
-export interface SimulateOptions extends LayoutOptions {
+export interface SimulateOptions extends LayoutOptions, ClientOptions {
+  /** How far back the ledger of the server is read, where no file is named. */
+  readonly since: string;
   readonly user?: string;
   readonly nodes?: string;
   /** Seconds. */
@@ -22,7 +25,7 @@ export interface SimulateOptions extends LayoutOptions {
 }
 
 /** `stackgate simulate`: what a layout would have made of recorded events. */
-export async function simulate(file: string, options: SimulateOptions): Promise<number> {
+export async function simulate(file: string | undefined, options: SimulateOptions): Promise<number> {
   const { config } = loadLayout(options);
   const connection = mainConnection(config.layout);
   const user = options.user ?? config.settings?.accounts[connection]?.[0] ?? 'stackgate';
@@ -37,7 +40,8 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     duration: durations(options),
     result: results(options),
   });
-  const read = await replay(file, simulation);
+  const lines = file === undefined ? ledgerLines(options) : fileLines(file);
+  const read = await replay(lines, file ?? 'the ledger', simulation);
   const unfiltered = JSON.stringify(layout) !== JSON.stringify(config.layout);
   const summary = summarize(simulation, nodes);
   if (options.json) {
@@ -47,7 +51,7 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     process.stdout.write(`${JSON.stringify({ events, ...summary, ...timeline })}\n`);
     return 0;
   }
-  const lines = [
+  const text = [
     ...(options.summary ? [] : [...simulation.moments.map(momentLine), '']),
     useOverTime(simulation.samples, summary.from, summary.to),
     '',
@@ -57,32 +61,49 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
       ? ['note: events do not name files, so jobs that look at files ran for every change (--file-filters)']
       : []),
   ];
-  process.stdout.write(`${lines.map(printable).join('\n')}\n`);
+  process.stdout.write(`${text.map(printable).join('\n')}\n`);
   return 0;
 }
 
+/** What the running server wrote down. */
+async function* ledgerLines(options: SimulateOptions): AsyncIterable<string> {
+  const [, count, unit = ''] = /^(\d+)([hd])$/.exec(options.since) ?? [];
+  if (count === undefined)
+    throw new CommandError(`--since ${JSON.stringify(options.since)} is no time`, 2, 'for example 12h or 7d');
+  const since = Date.now() - Number(count) * (unit === 'h' ? 3_600_000 : 86_400_000);
+  const { body } = await connect(options).open(`/api/v1/events.ndjson?since=${since}`);
+  if (body !== null) yield* linesOf(Readable.fromWeb(body));
+}
+
+async function* fileLines(file: string): AsyncIterable<string> {
+  try {
+    yield* linesOf(file === '-' ? process.stdin : createReadStream(file));
+  } catch (caught) {
+    if (!(caught instanceof Error && 'code' in caught && typeof caught.code === 'string')) throw caught;
+    throw new CommandError(`cannot read ${file}: ${caught.code}`, 3, 'is the name right?');
+  }
+}
+
+function linesOf(input: NodeJS.ReadableStream): AsyncIterable<string> {
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+}
+
 async function replay(
-  file: string,
+  lines: AsyncIterable<string>,
+  name: string,
   simulation: Simulation,
 ): Promise<{ taken: number; ours: number; unreadable: number }> {
   const read = { taken: 0, ours: 0, unreadable: 0 };
-  const input = file === '-' ? process.stdin : createReadStream(file);
-  try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line.trim() === '') continue;
-      const answer = simulation.event(line);
-      if (answer === 'taken') read.taken += 1;
-      else if (answer === 'ours') read.ours += 1;
-      else read.unreadable += 1;
-    }
-  } catch (caught) {
-    if (caught instanceof Error && 'code' in caught && typeof caught.code === 'string')
-      throw new CommandError(`cannot read ${file}: ${caught.code}`, 3, 'is the name right?');
-    throw caught;
+  for await (const line of lines) {
+    if (line.trim() === '') continue;
+    const answer = simulation.event(line);
+    if (answer === 'taken') read.taken += 1;
+    else if (answer === 'ours') read.ours += 1;
+    else read.unreadable += 1;
   }
   if (read.taken === 0)
     throw new CommandError(
-      `${file === '-' ? 'stdin' : file} holds no event that could be used`,
+      `${name === '-' ? 'stdin' : name} holds no event that could be used`,
       2,
       'record some: ssh -p 29418 HOST gerrit stream-events > events.json',
     );

@@ -35,6 +35,7 @@ async function outputOf(run: () => number | Promise<number>): Promise<{ code: nu
 const asked: ExplainOptions = { vote: [], all: false, json: false };
 const shown: ShowOptions = { json: false };
 const replayed: SimulateOptions = {
+  since: '1h',
   defaultTime: '600',
   jobTime: [],
   fail: [],
@@ -66,6 +67,16 @@ describe('a running server', { timeout: 120_000 }, () => {
     const said = await outputOf(() => explain(`${number}`, { ...options, comment: 'nothing', user: 'ann' }));
     expect(said.text).toContain('the comment matches none of its patterns');
     await expect(explain('999', options)).rejects.toMatchObject({ exit: 3 });
+  });
+
+  it('replays what the server wrote down', async () => {
+    const options = { ...replayed, config: story.siteFile, summary: true, json: true };
+    const { text } = await outputOf(() => simulate(undefined, options));
+    expect(JSON.parse(text)).toMatchObject({
+      events: { unreadable: 0 },
+      pipelines: [{ name: 'check', items: { SUCCESS: 1 }, reports: 1 }],
+      jobs: [{ name: 'demo-test', launches: 1 }],
+    });
   });
 
   it('shows the configuration of its site and what another one would change', async () => {
