@@ -162,7 +162,7 @@ describe('check', { timeout: DEADLINE * 2 }, () => {
     const file = join(story.dir, 'layout.yaml');
     await writeFile(
       file,
-      `${demoLayout(PROJECT).replace('failure:', 'ailure:').replace('    check:', '    chekc:')}`,
+      demoLayout(PROJECT).replace('failure:', 'ailure:').replace('    check:', '    chekc:'),
     );
     const { changed, problems } = await story.reload();
     expect(changed).toBe(false);
