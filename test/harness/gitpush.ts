@@ -6,16 +6,21 @@ import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
 import { openGitBridge } from '../../workers/gerrit/bridge.ts';
-import type { Gerrit, Login } from '../fakes/gerrit/server.ts';
+import type { Login } from '../fakes/gerrit/server.ts';
 
 const run = promisify(execFile);
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
 
 /**
  * A developer at their desk: clones, commits, pushes for review with real git. The SSH side is a bridge of its own under
  * the developer's key, so that nobody needs an ssh client installed.
  */
 export async function pushForReview(
-  gerrit: Gerrit,
+  gerrit: Host,
   developer: Login,
   change: {
     project: string;
@@ -23,6 +28,10 @@ export async function pushForReview(
     files: Readonly<Record<string, string>>;
     message: string;
     desk: string;
+    /** A new one by default. */
+    changeId?: string;
+    /** Ref to work on; the branch by default. */
+    base?: string;
   },
 ): Promise<{ output: string }> {
   const client = await connect(gerrit, developer);
@@ -38,14 +47,15 @@ export async function pushForReview(
     await mkdir(change.desk, { recursive: true });
     await git('init', '-q');
     await git('remote', 'add', 'origin', bridge.url(change.project));
-    await git('fetch', '-q', 'origin', change.branch);
+    await git('fetch', '-q', 'origin', change.base ?? change.branch);
     await git('checkout', '-q', '-b', 'work', 'FETCH_HEAD');
     for (const [path, content] of Object.entries(change.files)) {
       await mkdir(dirname(join(change.desk, path)), { recursive: true });
       await writeFile(join(change.desk, path), content);
     }
     await git('add', '-A');
-    await git('commit', '-q', '-m', `${change.message}\n\nChange-Id: I${randomBytes(20).toString('hex')}`);
+    const changeId = change.changeId ?? `I${randomBytes(20).toString('hex')}`;
+    await git('commit', '-q', '-m', `${change.message}\n\nChange-Id: ${changeId}`);
     const { stderr } = await git('push', 'origin', `HEAD:refs/for/${change.branch}`);
     return { output: stderr };
   } finally {
@@ -54,7 +64,7 @@ export async function pushForReview(
   }
 }
 
-function connect(gerrit: Gerrit, login: Login): Promise<ssh2.Client> {
+function connect(gerrit: Host, login: Login): Promise<ssh2.Client> {
   const client = new ssh2.Client();
   return new Promise((resolve, reject) => {
     client.once('ready', () => resolve(client)).once('error', reject);

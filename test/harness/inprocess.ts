@@ -14,8 +14,12 @@ import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
 import { type SiteSpec, writeSite } from './site.ts';
 
 /** Stackgate as `stackgate start` composes it, in the test's own process, beside a simulated Gerrit: for stories. */
-export interface Story extends AsyncDisposable {
+export interface Story extends Stackgate {
   readonly gerrit: Gerrit;
+}
+
+/** Stackgate alone. */
+export interface Stackgate extends AsyncDisposable {
   readonly dir: string;
   readonly siteFile: string;
   /** The API with the operator's token. */
@@ -35,7 +39,28 @@ export async function startStory(
   const dir = await mkdtemp(join(tmpdir(), 'stackgate-story-'));
   const gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
   await prepare(gerrit);
-  const siteFile = await writeSite({ dir, gerrit, ...spec });
+  const stackgate = await startStackgate({ dir, gerrit, ...spec });
+  return {
+    gerrit,
+    dir,
+    siteFile: stackgate.siteFile,
+    get client() {
+      return stackgate.client;
+    },
+    log: () => stackgate.log(),
+    reload: () => stackgate.reload(),
+    restart: () => stackgate.restart(),
+    async [Symbol.asyncDispose]() {
+      await stackgate[Symbol.asyncDispose]();
+      await gerrit[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts it in a folder, beside whatever Gerrit the specification names. Neither folder nor Gerrit end with it. */
+export async function startStackgate(spec: SiteSpec): Promise<Stackgate> {
+  const siteFile = await writeSite(spec);
   const lines: string[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _, done) {
@@ -51,8 +76,7 @@ export async function startStory(
   const said = () => lines.slice(-20).join('\n');
   let running = await open(siteFile, sink, said);
   return {
-    gerrit,
-    dir,
+    dir: spec.dir,
     siteFile,
     get client() {
       return running.client;
@@ -65,8 +89,6 @@ export async function startStory(
     },
     async [Symbol.asyncDispose]() {
       await running.stop();
-      await gerrit[Symbol.asyncDispose]();
-      await rm(dir, { recursive: true, force: true });
     },
   };
 }

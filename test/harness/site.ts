@@ -6,7 +6,7 @@ import type { Gerrit } from '../fakes/gerrit/server.ts';
 
 export interface SiteSpec {
   readonly dir: string;
-  readonly gerrit: Gerrit;
+  readonly gerrit: Pick<Gerrit, 'host' | 'port' | 'hostKey' | 'webUrl' | 'account'>;
   /** Layout and jobs as text; by default one check pipeline and the demo's jobs. */
   readonly layout: string;
   readonly jobs: string;
