@@ -70,6 +70,7 @@ export function compose(
       statusUrl: publicUrl(),
       jobNameInReport: true,
       reportTimes: true,
+      parameterRules: site['parameter-functions'],
     };
     const digest = createHash('sha256')
       .update(JSON.stringify([config.digest, settings]))

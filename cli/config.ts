@@ -8,6 +8,7 @@ import type { NodeSpec } from '../pipelines/action.ts';
 import type { Compared } from '../pipelines/layout/diff.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
+import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { readText, type Site, sitePath } from './site.ts';
 
@@ -47,16 +48,19 @@ export function readConfig(site: Site, base: string): ConfigRead {
       : readLayout([layoutSource], {
           dialect: site.dialect,
           connections,
+          functions: Object.keys(site['parameter-functions']),
           include: (path) => readText(sitePath(dirname(layoutPath), path)),
         });
   const jobsRead = readJobs(
     jobSources.filter((file) => file !== undefined),
     { read: (path) => readText(sitePath(base, path)), unsupported: site.unsupported },
   );
+  sources.push(...jobsRead.included);
   problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
   if (layoutRead?.layout !== undefined) problems.push(...crossCheck(layoutRead.layout, jobsRead.jobs));
   if (layoutRead?.layout === undefined || problems.some(isError)) return { problems, sources };
-  return { problems, sources, config: freeze(layoutRead.layout, jobsRead.jobs) };
+  const config = freeze(layoutRead.layout, jobsRead.jobs);
+  return { problems, sources, config };
 }
 
 function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): SiteConfig {
@@ -84,9 +88,9 @@ export function crossCheck(layout: Layout, jobs: Readonly<Record<string, JobDefi
   }
   const problems: Problem[] = [];
   for (const [job, user] of used) {
-    if (job === 'noop' || jobs[job] !== undefined) continue;
+    if (job === 'noop' || own(jobs, job) !== undefined) continue;
     const near = didYouMean(job, Object.keys(jobs));
-    const place = layout.jobs[job]?.place;
+    const place = own(layout.jobs, job)?.place;
     problems.push({
       severity: 'error',
       code: 'unknown-job',

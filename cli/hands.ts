@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { JobDefinition } from '../jobs/definition.ts';
 import { type LocalPool, openLocalPool } from '../nodepool/providers/local.ts';
+import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { crashpoint } from '../workers/crashpoint.ts';
 import { executor } from '../workers/executor.ts';
@@ -115,7 +116,7 @@ function definitions(core: Core): (digest: string, job: string) => Promise<JobDe
   let known: { readonly digest: string; readonly config: Promise<SiteConfig | undefined> } | undefined;
   return async (digest, job) => {
     if (known?.digest !== digest) known = { digest, config: core.store.config(digest) };
-    return JobDefinition.safeParse((await known.config)?.jobs[job]).data;
+    return JobDefinition.safeParse(own((await known.config)?.jobs, job)).data;
   };
 }
 
@@ -153,6 +154,7 @@ export function gerritSettings(site: Site, path: (text: string) => string): Gerr
         probeInterval: given['silence-limit'],
         reconcileInterval: given['reconcile-every'],
         lookBack: given['look-back'],
+        readBack: given['read-back'],
       }),
     ];
   });

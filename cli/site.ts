@@ -46,6 +46,9 @@ export const GerritConnection = z.strictObject({
   'reconcile-every': Duration.prefault('5m').describe(
     'How often Gerrit is asked whether events were missed.',
   ),
+  'read-back': Duration.prefault('10s').describe(
+    'After a review whose end is unknown: how long it may take to become visible before it is sent again.',
+  ),
   'look-back': Duration.prefault('0s').describe(
     'On the very first start: how far back changes count as missed.',
   ),
@@ -87,6 +90,15 @@ export const LocalNodes = z.strictObject({
     ),
 });
 
+export const ParameterRule = z.strictObject({
+  set: z
+    .record(z.string().regex(/^[A-Za-z_]\w*$/, 'expected a variable name'), z.string())
+    .default({})
+    .describe('Variables to set; `{NAME}` stands for a parameter the job has already.'),
+  unset: z.array(z.string()).default([]).describe('Parameters to take away.'),
+  node: z.string().optional().describe("Label to run on instead of the job's own (Zuul's ZUUL_NODE)."),
+});
+
 export type LocalNodes = z.infer<typeof LocalNodes>;
 
 export const Site = z.strictObject({
@@ -113,6 +125,12 @@ export const Site = z.strictObject({
     .enum(['stackgate', 'zuul-2.6'])
     .default('stackgate')
     .describe('`zuul-2.6` refuses every key that Zuul 2.6 did not know.'),
+  'parameter-functions': z
+    .record(z.string(), ParameterRule)
+    .default({})
+    .describe(
+      'What a `parameter-function` of the layout does to the parameters of a job, by name; Python is not run.',
+    ),
   connections: z
     .record(z.string(), z.union([SmtpConnection, GerritConnection]))
     .describe('Gerrit and mail servers by name. Layouts speak of `gerrit` and `smtp`.'),

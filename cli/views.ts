@@ -1,4 +1,5 @@
 import { type Build, type Item, subjectName } from '../pipelines/item.ts';
+import { own } from '../pipelines/own.ts';
 import type { History, LedgerEntry } from '../pipelines/ports.ts';
 import type { World } from '../pipelines/world.ts';
 import type { BuildView, RunView } from '../server/contract.ts';
@@ -28,7 +29,7 @@ function buildView(world: World, item: Item, build: Exclude<Build, { phase: 'don
     project: subject.project,
     change: subject.kind === 'change' ? subjectName(subject) : null,
     ref: subject.kind === 'ref' ? subject.ref : null,
-    voting: world.config?.layout.jobs[build.job]?.voting ?? true,
+    voting: own(world.config?.layout.jobs, build.job)?.voting ?? true,
     result: null,
     detail: null,
     state: running === undefined ? 'waiting' : 'running',

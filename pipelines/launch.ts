@@ -1,11 +1,11 @@
-import type { AcquireAction } from './action.ts';
+import type { AcquireAction, NodeSpec } from './action.ts';
 import { noteBuild } from './history.ts';
 import { realms, uuid } from './ids.ts';
 import type { Build, Item, Launched } from './item.ts';
 import type { JobTree } from './layout.ts';
 import { giveLocks, takeLock } from './lock.ts';
 import { own } from './own.ts';
-import { logPathOf, paramsOf } from './params.ts';
+import { logPathOf, paramsOf, ruleOf } from './params.ts';
 import { change, mustItem, stackOf } from './queue.ts';
 import type { Rules } from './rules.ts';
 import { below, flatten, jobsOf, resultOf, startable } from './verdict.ts';
@@ -47,6 +47,12 @@ function isHeldBack(draft: Draft, rules: Rules, item: Item): boolean {
   return false;
 }
 
+function nodesOf(rules: Rules, job: string): NodeSpec {
+  const spec = own(rules.config.needs, job) ?? { label: '', subnodes: 0 };
+  const label = ruleOf(rules, job)?.node;
+  return label === undefined ? spec : { ...spec, label };
+}
+
 function launch(draft: Draft, rules: Rules, item: Item, job: string): boolean {
   if (job === 'noop') return settle(draft, rules, item, { phase: 'done', job, result: 'SUCCESS' });
   if (own(rules.config.jobs, job) === undefined) {
@@ -71,7 +77,7 @@ function launch(draft: Draft, rules: Rules, item: Item, job: string): boolean {
     job,
     pipeline: item.pipeline,
     precedence: pipeline?.precedence ?? 'normal',
-    nodes: own(rules.config.needs, job) ?? { label: '', subnodes: 0 },
+    nodes: nodesOf(rules, job),
   };
   draft.actions.push(acquire);
   put(draft, 'pending', acquire.id, { kind: 'acquire', item: item.id, job, params });

@@ -1,6 +1,8 @@
 import type { Change } from './change.ts';
 import { findChange } from './depend.ts';
 import type { Item } from './item.ts';
+import { own } from './own.ts';
+import type { ParameterRule } from './ports.ts';
 import { stackOf } from './queue.ts';
 import type { Rules } from './rules.ts';
 import { unreachable } from './unreachable.ts';
@@ -67,9 +69,27 @@ export function paramsOf(
     params.ZUUL_NEWREV = subject.newRev;
     params.ZUUL_COMMIT = subject.newRev;
   }
-  return { ...params, ...item.run?.params, ...fixed };
+  return { ...ruled(params, ruleOf(rules, job)), ...item.run?.params, ...fixed };
 }
 
 export function changeOf(draft: Draft, item: Item): Change | undefined {
   return item.subject.kind === 'change' ? findChange(draft.tables, item.subject) : undefined;
+}
+
+/** The declared rule that stands for the job's parameter function. */
+export function ruleOf(rules: Rules, job: string): ParameterRule | undefined {
+  const name = own(rules.layout.jobs, job)?.parameterFunction;
+  return name === undefined ? undefined : own(rules.settings.parameterRules, name);
+}
+
+function ruled(
+  params: Readonly<Record<string, string>>,
+  rule: ParameterRule | undefined,
+): Record<string, string> {
+  const all: Record<string, string> = { ...params };
+  for (const [name, text] of Object.entries(rule?.set ?? {})) {
+    all[name] = text.replace(/\{(\w+)\}/g, (whole, key: string) => own(params, key) ?? whole);
+  }
+  for (const name of rule?.unset ?? []) delete all[name];
+  return all;
 }

@@ -231,6 +231,17 @@ export interface SiteSettings {
   readonly urlPattern?: string;
   readonly jobNameInReport: boolean;
   readonly reportTimes: boolean;
+  /** What the layout's parameter functions do, by name. */
+  readonly parameterRules?: Readonly<Record<string, ParameterRule>>;
+}
+
+/** Stands where Zuul v2 called a Python function on the parameters of a job. */
+export interface ParameterRule {
+  /** `{NAME}` stands for a parameter the job has already. */
+  readonly set: Readonly<Record<string, string>>;
+  readonly unset: readonly string[];
+  /** Label to run on instead of the job's own. */
+  readonly node?: string | undefined;
 }
 
 /**

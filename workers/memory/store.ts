@@ -1,6 +1,5 @@
 import type { Action, StopReason } from '../../pipelines/action.ts';
 import { Fault } from '../../pipelines/fault.ts';
-import { namedConfig } from '../../pipelines/named.ts';
 import type { Filed, HistoryQuery, HistoryRow, LedgerEntry, Row, SiteConfig } from '../../pipelines/ports.ts';
 import { Mutex, unlessAborted } from '../store/database.ts';
 import { finishedAt, shortField } from '../store/history.ts';
@@ -161,7 +160,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
     },
     config: async (digest) => {
       const text = configs.get(digest);
-      return text === undefined ? undefined : namedConfig(fromJson<SiteConfig>(text));
+      return text === undefined ? undefined : fromJson<SiteConfig>(text);
     },
     saveConfig: async (config) => {
       configs.set(config.digest, JSON.stringify(config));

@@ -1,5 +1,4 @@
 import type { ActionKind } from '../../pipelines/action.ts';
-import { namedConfig } from '../../pipelines/named.ts';
 import type { Filed, History, SiteConfig, Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
 import type { Database, Hold, Sql } from './database.ts';
@@ -124,7 +123,7 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
         'SELECT value FROM stackgate.configs WHERE digest = $1',
         [digest],
       );
-      return row === undefined ? undefined : namedConfig(fromJson<SiteConfig>(row.value));
+      return row === undefined ? undefined : fromJson<SiteConfig>(row.value);
     },
     saveConfig: async (config) => {
       await write('config', (sql) =>
