@@ -50,7 +50,9 @@ function rows(node: Node, prefix: string): string[] {
 function inner(node: Node, name: string): string[] {
   if (node.properties !== undefined) return rows(node, `${name}.`);
   const values = node.additionalProperties;
-  if (typeof values !== 'object' || values.anyOf === undefined) return [];
+  if (typeof values !== 'object') return [];
+  if (values.properties !== undefined) return rows(values, `${name}.NAME.`);
+  if (values.anyOf === undefined) return [];
   return values.anyOf.flatMap((branch) => {
     const driver = branch.properties?.['driver']?.const ?? '?';
     return rows(branch, `${name}.NAME (${driver}).`);
