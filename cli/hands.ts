@@ -46,6 +46,9 @@ export async function openHands(settings: HandsSettings, core: Core, log: Logger
   const { data } = settings;
   const { store, queue } = core;
   const clock = { now: Date.now };
+  // First, because it may refuse, and then nothing else is open yet.
+  const pool = await openNodes(settings);
+  if (pool.sameUser) log.warn('jobs run as our own user: a patch could read the keys of this CI');
   const connections = settings.gerrits.map((gerrit) => openConnection(gerrit));
   const bridges = new Map<string, GitBridge>();
   for (const { settings: gerrit, commands } of connections) {
@@ -62,8 +65,6 @@ export async function openHands(settings: HandsSettings, core: Core, log: Logger
     url: settings.gitUrl,
     warn: (message) => log.warn({ part: 'merger' }, message),
   });
-  const pool = await openNodes(settings);
-  if (pool.sameUser) log.warn('jobs run as our own user: a patch could read the keys of this CI');
   const reviews = new Map(
     connections.map(({ settings: gerrit, commands }) => [
       gerrit.connection,

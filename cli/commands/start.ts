@@ -59,5 +59,8 @@ export async function start(named: string | undefined): Promise<number> {
     log.info({ changes: renderDiff(diff).slice(0, MOST_LOGGED) }, `reloaded: ${summarizeDiff(diff)}`);
   }
 
-  return runParts(composition.parts, { signal, log: say });
+  const code = await runParts(composition.parts, { signal, log: say });
+  // Everything is closed or was given up on; whatever still holds the process must not keep it.
+  setTimeout(() => process.exit(code), 1_000).unref();
+  return code;
 }
