@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { mapClones } from '../../jobs/clonemap.ts';
 import type { Approval, SubmitRecord } from '../../pipelines/change.ts';
 import type { GerritEvent } from '../../pipelines/event.ts';
 import type { ApprovalRule, GerritTrigger, JobRule } from '../../pipelines/layout.ts';
@@ -18,6 +19,7 @@ export async function run(args: readonly string[]): Promise<{ passed: number; fa
     ...tables.event.map((row) => ({ row, wanted: row.matches, got: eventMatches(row) })),
     ...tables.approval.map((row) => ({ row, wanted: row.matches, got: approvalMatches(row) })),
     ...tables.canMerge.map((row) => ({ row, wanted: row.can, got: mergeable(row) })),
+    ...tables.clonemap.map((row) => ({ row, wanted: true, got: clonesLike(row) })),
   ];
   const wrong = rows.filter(({ wanted, got }) => wanted !== got);
   for (const { row, got } of wrong.slice(0, 20)) console.log(`matchers: ${got} for ${JSON.stringify(row)}`);
@@ -115,10 +117,30 @@ const MergeRow = z.object({
   ),
 });
 
+/** `result`: project → place below `/basepath`, or the text of the exception. */
+const CloneRow = z.object({
+  map: z.union([z.array(z.object({ name: z.string(), dest: z.string() })), z.object({}).transform(() => [])]),
+  projects: z.array(z.string()),
+  result: z.union([z.string(), z.record(z.string(), z.string())]),
+});
+
+function clonesLike(row: z.infer<typeof CloneRow>): boolean {
+  const map = mapClones(row.map, row.projects);
+  if (typeof row.result === 'string') return map.kind === 'wrong';
+  if (map.kind === 'wrong') return false;
+  const wanted = Object.entries(row.result);
+  const places = map.destinations;
+  return (
+    wanted.length === places.size &&
+    wanted.every(([project, place]) => place === `/basepath/${places.get(project)}`.replace(/\/$/, ''))
+  );
+}
+
 const Tables = z.object({
   job: z.array(JobRow),
   event: z.array(EventRow),
   approval: z.array(ApprovalRow),
+  clonemap: z.array(CloneRow),
   canMerge: z.array(MergeRow),
 });
 
