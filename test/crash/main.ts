@@ -15,7 +15,7 @@ the simulated Gerrit's records, the file system and the processes left. Then it 
   --seed N       of the random part (default: the time, printed)
   --only WHAT    points, random or defects
   --match TEXT   only points whose name contains it
-  --lanes N      sites at a time (default 2)`;
+  --lanes N      sites at a time (default 3)`;
 
 const { values: options } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: `${Date.now() % 1_000_000}` },
     only: { type: 'string' },
     match: { type: 'string', default: '' },
-    lanes: { type: 'string', default: '2' },
+    lanes: { type: 'string', default: '3' },
     help: { type: 'boolean', default: false },
   },
 });

@@ -49,12 +49,12 @@ export async function tracePoints(dir: string, plain: StartOptions): Promise<Map
 /** Steps that every kind of fact and action passes: there it matters which one it was. */
 const SHARED = /^(store|scheduler)\./;
 
-/** The first passing of each step; of the shared ones that a round passes often, two later ones as well. */
+/** The first passing of each step; of the shared ones that a round passes often, the middle one as well. */
 export function pointsOf(counts: ReadonlyMap<string, number>): Point[] {
   return [...counts]
     .toSorted(([a], [b]) => a.localeCompare(b))
     .flatMap(([name, count]) => {
-      const later = SHARED.test(name) && count > 8 ? [Math.ceil(count / 3), Math.ceil((2 * count) / 3)] : [];
+      const later = SHARED.test(name) && count > 8 ? [Math.ceil(count / 2)] : [];
       return [1, ...later].map((pass) => ({ name, pass }));
     });
 }
