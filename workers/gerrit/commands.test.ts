@@ -30,6 +30,15 @@ describe('commands', () => {
     expect(failed).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('not found') });
   });
 
+  it('wait for the exit status, which Gerrit sends after the end of the output', async () => {
+    lab.gerrit.faults.exitLag = 30;
+    const { commands } = lab.connection();
+    const input = { signal: never, stdin: '{}'.padEnd(200_000) };
+    expect(await version(commands)).toMatchObject({ code: 0 });
+    expect(await commands.exec('gerrit foo', input)).toMatchObject({ code: 1 });
+    expect(await commands.greeting(never)).toContain('Hi Acme Storage CI,');
+  });
+
   it('are sent once more when that harms nothing', async () => {
     const { commands } = lab.connection();
     await version(commands);

@@ -257,7 +257,10 @@ function collect(channel: ClientChannel, name: string, stdin: string): Promise<C
       else
         reject(new Fault('gerrit-away', `the connection was cut before ${name} answered`, { retry: true }));
     });
-    channel.end(stdin);
+    // Gerrit's SSH server ends the output first and sends the exit status after it. A channel that is ended on both sides is
+    // closed by Node, and Gerrit says nothing more on a closed channel. So our side only says that no more input comes.
+    if (stdin === '') channel.eof();
+    else channel.write(stdin, () => channel.eof());
   });
 }
 

@@ -156,6 +156,8 @@ export const Faults = z.object({
     .nullable(),
   /** The connection of the next `times` commands that begin so ends after so many bytes of output. */
   cutCommand: z.object({ prefix: z.string(), times: z.number().int(), bytes: z.number().int() }).nullable(),
+  /** ms between the end of a command's output and its exit status; a client that closes in between never hears it. */
+  exitLag: z.number(),
 });
 export type Faults = z.infer<typeof Faults>;
 
@@ -172,5 +174,6 @@ export function noFaults(): Faults {
     slowCommand: null,
     failCommand: null,
     cutCommand: null,
+    exitLag: 0,
   };
 }

@@ -171,7 +171,7 @@ function serveSession(site: Site, account: Account, session: Session, live: Live
   session.on('shell', (accept) => {
     const channel = accept();
     channel.stderr.write(banner(site, account));
-    void finish(channel, 127);
+    void finish(channel, 127, site.faults.exitLag);
   });
   session.on('exec', (accept, _reject, info) => {
     void execute(site, account, accept(), info.command, env, live);
@@ -204,7 +204,7 @@ async function execute(
   if (failCommand !== null && failCommand.times > 0 && command.startsWith(failCommand.prefix)) {
     failCommand.times--;
     channel.stderr.write(failCommand.stderr);
-    await finish(channel, failCommand.exit);
+    await finish(channel, failCommand.exit, site.faults.exitLag);
     return;
   }
   if (cutCommand !== null && cutCommand.times > 0 && command.startsWith(cutCommand.prefix)) {
@@ -215,7 +215,7 @@ async function execute(
   if (streaming) live.streaming = true;
   const status = await runCommand({ site, account, channel, env, signal: gone.signal, cut }, command);
   if (streaming) live.streaming = false;
-  if (!gone.signal.aborted) await finish(channel, status);
+  if (!gone.signal.aborted) await finish(channel, status, site.faults.exitLag);
 }
 
 /** Lets so many bytes of output out, then ends TCP in an orderly way and says no more. */
@@ -233,8 +233,8 @@ function endAfter(channel: ServerChannel, bytes: number, socket: Socket): void {
   };
 }
 
-/** Exit status after all output, then the end of the channel. */
-async function finish(channel: ServerChannel, status: number): Promise<void> {
+/** End of output, then the exit status, then the end of the channel: Apache MINA's order, not OpenSSH's. */
+async function finish(channel: ServerChannel, status: number, lag: number): Promise<void> {
   if (!channel.writable) return;
   await new Promise<void>((resolve) => {
     channel.once('close', resolve);
@@ -243,7 +243,16 @@ async function finish(channel: ServerChannel, status: number): Promise<void> {
     });
   });
   if (!channel.writable) return;
-  channel.exit(status);
+  channel.eof();
+  if (lag > 0) await new Promise((resolve) => setTimeout(resolve, lag));
+  if (!channel.writable) return;
+  // ssh2 itself sends no exit status after an end of output.
+  const outgoing: unknown = Reflect.get(channel, 'outgoing');
+  if (typeof outgoing === 'object' && outgoing !== null && Reflect.get(outgoing, 'state') === 'eof') {
+    Reflect.set(outgoing, 'state', 'open');
+    channel.exit(status);
+    Reflect.set(outgoing, 'state', 'eof');
+  }
   channel.end();
 }
 
