@@ -136,6 +136,9 @@ function program(): Command {
       end(0);
     });
 
+  /** Scripts written for zuul and zuul-client name these; there is one tenant, and a change comes from its pipeline's source. */
+  const compatible = (command: Command) =>
+    command.option('--tenant <name>', 'ignored').option('--trigger <name>', 'ignored');
   const ask =
     (path: string, body: (options: Record<string, unknown>) => unknown) =>
     async (options: ClientOptions & Record<string, unknown>) => {
@@ -143,13 +146,13 @@ function program(): Command {
       process.stdout.write(`${printable(accepted.note ?? `accepted as ${accepted.id}`)}\n`);
       end(0);
     };
-  remote(main.command('enqueue'))
+  compatible(remote(main.command('enqueue')))
     .description('put a change into a pipeline, whatever its triggers and requirements say')
     .requiredOption('--pipeline <name>')
     .requiredOption('--project <name>')
     .requiredOption('--change <number,patchset>')
     .action(ask('/api/v1/enqueue', ({ pipeline, project, change }) => ({ pipeline, project, change })));
-  remote(main.command('enqueue-ref'))
+  compatible(remote(main.command('enqueue-ref')))
     .description('put a ref into a pipeline')
     .requiredOption('--pipeline <name>')
     .requiredOption('--project <name>')
@@ -165,7 +168,7 @@ function program(): Command {
         newrev,
       })),
     );
-  remote(main.command('dequeue'))
+  compatible(remote(main.command('dequeue')))
     .description('take a change or a ref out of a pipeline')
     .requiredOption('--pipeline <name>')
     .requiredOption('--project <name>')
@@ -174,7 +177,7 @@ function program(): Command {
     .action(
       ask('/api/v1/dequeue', ({ pipeline, project, change, ref }) => ({ pipeline, project, change, ref })),
     );
-  remote(main.command('promote'))
+  compatible(remote(main.command('promote')))
     .description('move changes to the head of their queue, in the order given')
     .requiredOption('--pipeline <name>')
     .requiredOption('--changes <number,patchset...>')
