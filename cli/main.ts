@@ -18,6 +18,11 @@ const EXIT_CODES = `
 Exit codes: 0 success · 1 build failed or errors found · 2 usage · 3 not found · 4 no permission · 5 no server
             6 timed out · 7 stopped · 8 infrastructure · 9 conflict · 130 interrupted`;
 
+/** Scripts written for zuul and zuul-client name these; there is one tenant, and a change comes from its pipeline's source. */
+function compatible(command: Command): Command {
+  return command.option('--tenant <name>', 'ignored').option('--trigger <name>', 'ignored');
+}
+
 function program(): Command {
   const main = new Command('stackgate')
     .description('Third-party CI for Gerrit: a patch goes in, a test runs, a vote comes out.')
@@ -136,9 +141,6 @@ function program(): Command {
       end(0);
     });
 
-  /** Scripts written for zuul and zuul-client name these; there is one tenant, and a change comes from its pipeline's source. */
-  const compatible = (command: Command) =>
-    command.option('--tenant <name>', 'ignored').option('--trigger <name>', 'ignored');
   const ask =
     (path: string, body: (options: Record<string, unknown>) => unknown) =>
     async (options: ClientOptions & Record<string, unknown>) => {
