@@ -65,7 +65,14 @@ export function refUpdated(
       submitter: userJson(state, by),
       refUpdate: { oldRev: update.oldRev, newRev: update.newRev, refName: update.ref, project },
     },
-    visibleTo: (account) => isAllowed(state, account, 'read', { project, ref: update.ref }),
+    visibleTo: (account) => {
+      // The refs of a change are seen by whoever sees the change.
+      const number = /^refs\/changes\/\d\d\/(\d+)\//.exec(update.ref)?.[1];
+      const change = number === undefined ? undefined : state.changes.get(Number(number));
+      return change === undefined
+        ? isAllowed(state, account, 'read', { project, ref: update.ref })
+        : canReadChange(state, account, change);
+    },
   };
 }
 

@@ -47,7 +47,7 @@ describe('connections', () => {
   it('survive a rekey of the server', async () => {
     const { gerrit, ci } = await start();
     await using _ = gerrit;
-    using stream = await listen(gerrit, ci);
+    using stream = await listen(gerrit, ci, '-s patchset-created');
     gerrit.rekey();
     await gerrit.push('org/demo');
     await gerrit.waitFor(() => stream.types().includes('patchset-created'));
@@ -123,7 +123,7 @@ describe('events', () => {
     const { gerrit, ci } = await start();
     await using _ = gerrit;
     gerrit.faults.splitEvents = 7;
-    using stream = await listen(gerrit, ci);
+    using stream = await listen(gerrit, ci, '-s patchset-created');
     await gerrit.push('org/demo', { commitMessage: 'ü€😀' });
     await gerrit.waitFor(() => stream.types().length === 1);
     expect(stream.chunks.length).toBeGreaterThan(50);
@@ -151,7 +151,7 @@ describe('events', () => {
   it('are old, incomplete, foreign, huge or no JSON at all', async () => {
     const { gerrit, ci } = await start();
     await using _ = gerrit;
-    using stream = await listen(gerrit, ci);
+    using stream = await listen(gerrit, ci, '-s patchset-created');
     gerrit.faults.stringNumbers = true;
     gerrit.faults.missingFields = ['change.owner', 'uploader'];
     await gerrit.push('org/demo');

@@ -74,7 +74,7 @@ describe('gerrit review', () => {
     const fits = `${'é'.repeat(16_384)}\n\n`;
     expect(await review(`--json ${n},1`, { message: fits })).toEqual(done);
     expect(await review(`--json ${n},1`, { message: 'x'.repeat(16_385) })).toEqual(
-      failed('Comment size exceeds limit (16385 > 16384)'),
+      failed('One or more comments were rejected in validation: Comment size exceeds limit (16385 > 16384)'),
     );
   });
 
@@ -152,7 +152,8 @@ describe('gerrit review', () => {
     ['nonsense', '"nonsense" is not a valid patch set'],
     ['', 'Argument "{COMMIT | CHANGE,PATCHSET}" is required'],
     ['--nope 1,1', '"--nope" is not a valid option'],
-    ['-p org/none 1,1', "project 'org/none' not found"],
+    ['-p org/demo 9999,1', 'database error'],
+    ['-p org/none 1,1', 'project org/none not found'],
   ])('refuses %j', async (args, text) => {
     expect(await review(args)).toEqual({ code: 1, stdout: '', stderr: `fatal: ${text}\n` });
   });

@@ -60,14 +60,10 @@ function findTarget(
   if (pair !== null) {
     const change = site.state.changes.get(Number(pair[1]));
     const patchset = change?.patchsets.find((p) => p.number === Number(pair[2]));
+    // Gerrit looks the change up in the project it was told, and has no better words when there is none.
+    if (project !== undefined && change?.project !== project) throw die('database error');
     if (change === undefined || patchset === undefined) throw die(`"${token}" no such patch set`);
-    if (!fits(change)) {
-      throw die(
-        change.project === project || project === undefined
-          ? `change ${change.number} not in branch ${branch ?? ''}`
-          : `change ${change.number} not in project ${project}`,
-      );
-    }
+    if (!fits(change)) throw die(`change ${change.number} not in branch ${branch ?? ''}`);
     return { change, patchset };
   }
   if (!/^[0-9a-fA-F]{4,40}$/.test(token)) throw die(`"${token}" is not a valid patch set`);
@@ -139,7 +135,7 @@ function checkOptions(site: Site, given: Arguments): void {
   if (given.rest.length === 0) throw die('Argument "{COMMIT | CHANGE,PATCHSET}" is required');
   const project = given.value('--project');
   if (project !== undefined && !site.state.projects.has(project)) {
-    throw die(`project '${project}' not found`);
+    throw die(`project ${project} not found`);
   }
   const notify = given.value('--notify');
   if (notify !== undefined && !NOTIFY.has(notify.toUpperCase())) {

@@ -74,7 +74,7 @@ export function setTopic(site: Site, account: Account, number: number, topic: st
         : `Topic changed from ${oldTopic} to ${wanted}`;
   site.record({ kind: 'edited', topic: wanted ?? null, message, ...stamp(site, account, number) });
   site.emitMeta(change, account.username);
-  const own = { changer: userJson(site.state, account.username), oldTopic };
+  const own = { changer: userJson(site.state, account.username), oldTopic: oldTopic ?? '' };
   site.hub.emit(changeEvent(site.state, site.options.webUrl, 'topic-changed', change, own));
 }
 

@@ -56,7 +56,8 @@ function acceptedLabels(
 
 function checkSize(text: string): void {
   if (text.length > COMMENT_LIMIT) {
-    throw new Refusal(400, `Comment size exceeds limit (${text.length} > ${COMMENT_LIMIT})`);
+    const why = `Comment size exceeds limit (${text.length} > ${COMMENT_LIMIT})`;
+    throw new Refusal(400, `One or more comments were rejected in validation: ${why}`);
   }
 }
 
