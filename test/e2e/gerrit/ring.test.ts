@@ -57,7 +57,6 @@ const jobs = (release: string) => `- job:
 `;
 
 const distribution = await findGerrit();
-if (distribution.kind === 'missing') console.log(distribution.why);
 
 describe.skipIf(distribution.kind === 'missing')('a real Gerrit', () => {
   let dir: string;
