@@ -124,7 +124,13 @@ describe('a person', { timeout: DEADLINE * 2 }, () => {
     expect(status.out).toMatch(/^check: \d+ items$/m);
     const list = await typed(() => listBuilds(story.client, { job: 'slow' }, false));
     expect(list.out).toMatch(new RegExp(`^${build.uuid.slice(0, 7)}\\s+-\\s+run\\s+slow\\s+ABORTED`, 'm'));
-    const console = await typed(() => printConsole(story.client, build.uuid));
-    expect(console.out).toContain('Finished: ABORTED');
+    // The verdict is known at once; the build's processes, and with them its console, end moments later.
+    await vi.waitFor(
+      async () => {
+        const console = await typed(() => printConsole(story.client, build.uuid));
+        expect(console.out).toContain('Finished: ABORTED');
+      },
+      { timeout: DEADLINE, interval: 50 },
+    );
   });
 });
