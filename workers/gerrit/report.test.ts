@@ -153,10 +153,13 @@ describe('a review whose end is unknown', () => {
 
   it('gives up for now when Gerrit stays away, and finds its post in the next life', async () => {
     lab.gerrit.faults.review = { kind: 'lost-after', times: 1 };
+    // So slow that Gerrit is away before the post can be read back.
+    lab.gerrit.faults.slowCommand = { prefix: 'gerrit query', ms: 1_000 };
     const posting = report();
     await lab.until('it is applied', () => ours().length === 1);
     await lab.gerrit.down();
     await expect(posting).rejects.toMatchObject({ code: 'gerrit-away', retry: true });
+    lab.gerrit.faults.slowCommand = null;
     await lab.gerrit.up();
     const other = lab.review();
     expect(await other.report(action(), never)).toEqual({ kind: 'posted' });
