@@ -1,5 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { demoLayout } from '../demo/site.ts';
 import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
 import { writeSite } from '../harness/site.ts';
 
@@ -29,30 +30,16 @@ export async function makeCrashSite(dir: string, deadline = 60_000): Promise<Cra
   gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
   await gerrit.createProject(PROJECT, { files: { README: 'crash\n' } });
   const connection = { 'reconcile-every': '2s', 'silence-limit': '5s', 'look-back': '1h', 'read-back': '2s' };
-  const siteFile = await writeSite({ dir, gerrit, layout, jobs: jobs(marks), parallel: 16, connection });
+  const siteFile = await writeSite({
+    dir,
+    gerrit,
+    layout: demoLayout(PROJECT, 'crash-test'),
+    jobs: jobs(marks),
+    parallel: 16,
+    connection,
+  });
   return { gerrit, siteFile, dir, marks, deadline };
 }
-
-const layout = `pipelines:
-  - name: check
-    manager: IndependentPipelineManager
-    trigger:
-      gerrit:
-        - event: patchset-created
-        - event: comment-added
-          comment: (?i)^\\s*recheck
-    success:
-      gerrit:
-        Verified: 1
-    failure:
-      gerrit:
-        Verified: -1
-
-projects:
-  - name: ${PROJECT}
-    check:
-      - crash-test
-`;
 
 function jobs(marks: string): string {
   return `- job:

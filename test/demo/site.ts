@@ -1,6 +1,6 @@
 /** The demo's site: one check pipeline, one job that runs the project's own test on the merged change. */
 
-export function demoLayout(project: string): string {
+export function demoLayout(project: string, job = 'demo-test'): string {
   return `pipelines:
   - name: check
     manager: IndependentPipelineManager
@@ -19,7 +19,7 @@ export function demoLayout(project: string): string {
 projects:
   - name: ${project}
     check:
-      - demo-test
+      - ${job}
 `;
 }
 
