@@ -244,16 +244,25 @@ describe.skipIf(distribution.kind === 'missing')('a real Gerrit', () => {
     ]);
   });
 
+  const mergedAt = async (number: number) =>
+    (await events(number)).find(({ type }) => type === 'change-merged')?.seq;
+
   it('gates: two approved changes are tested one on the other and submitted in that order', async () => {
     const first = await push('pass', {}, 'org/gated');
     const second = await gerrit.push('org/gated', { files: { other: 'text\n' } });
     await review(first, { labels: { 'Code-Review': 2 } }, gerrit.admin);
     await review(second, { labels: { 'Code-Review': 2 } }, gerrit.admin);
-    const [one, two] = await until('both are merged', async () => {
+    await until('both are merged', async () => {
       const both = await Promise.all([detail(gerrit, first), detail(gerrit, second)]);
-      return both.every(({ status }) => status === 'MERGED') && both;
+      return both.every(({ status }) => status === 'MERGED');
     });
-    expect((one?.submitted ?? '') < (two?.submitted ?? '')).toBe(true);
+    // Gerrit's `submitted` counts whole seconds; its events come in order.
+    const [one, two] = await until('both merges are in the ledger', async () => {
+      const seqs = await Promise.all([first, second].map(mergedAt));
+      const known = seqs.filter((seq) => seq !== undefined);
+      return known.length === 2 && known;
+    });
+    expect(one).toBeLessThan(two ?? 0);
     const [message] = await reported(second);
     expect(message?.message).toMatch(/^Patch Set 1: Verified\+1\n\nBuild succeeded \(gate pipeline\)\./);
     expect(await consoleOf(message?.message ?? '')).toContain(`/${first}/1^org/gated:master:`);
