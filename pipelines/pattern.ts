@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts';
-import { type Bound, backtracking, looksAround, stepsFor } from './pattern/cost.ts';
+import { type Bound, backtracking, looksAround, mayStandBetween, stepsFor } from './pattern/cost.ts';
 import { lacks, type Needed, needed, prefix, startsAtStart } from './pattern/literals.ts';
 import { type Node, parsePattern } from './pattern/parse.ts';
 import { compileProgram, type Program, programSize, runProgram } from './pattern/program.ts';
@@ -98,8 +98,15 @@ export function checkPattern(pattern: string, usedFor: PatternUse): string | und
   return undefined;
 }
 
+/**
+ * V8 sometimes looks for a match between the two halves of a character beyond the BMP, where a pattern that only looks
+ * around (or asks for "no word boundary") may hold. There is no such place for Python.
+ */
+const HALVES = /[\ud800-\udfff]/;
+
 function ask(compiled: Compiled, way: Way, subject: string): boolean {
-  if (stepsFor(way.cost, subject.length) <= STEPS) {
+  const splits = HALVES.test(subject) && mayStandBetween(compiled.tree);
+  if (!splits && stepsFor(way.cost, subject.length) <= STEPS) {
     way.v8 ??= new RegExp(way.anchored ? `^(?:${toV8(compiled.tree)})` : toV8(compiled.tree), 'u');
     return way.v8.test(subject);
   }

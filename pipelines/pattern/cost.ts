@@ -160,15 +160,16 @@ function repeatWork(body: Node, min: number, max: number): Work | undefined {
 
 /** True if a look-around stands anywhere in it. */
 export function looksAround(node: Node): boolean {
-  switch (node.kind) {
-    case 'look':
-      return true;
-    case 'seq':
-    case 'alt':
-      return node.items.some(looksAround);
-    case 'repeat':
-      return looksAround(node.body);
-    default:
-      return false;
-  }
+  return contains(node, (part) => part.kind === 'look');
+}
+
+/** True if it may hold where neither a character nor a word begins or ends. */
+export function mayStandBetween(node: Node): boolean {
+  return contains(node, (part) => part.kind === 'look' || (part.kind === 'at' && part.at === 'notWord'));
+}
+
+function contains(node: Node, wanted: (part: Node) => boolean): boolean {
+  if (wanted(node)) return true;
+  if (node.kind === 'seq' || node.kind === 'alt') return node.items.some((item) => contains(item, wanted));
+  return (node.kind === 'repeat' || node.kind === 'look') && contains(node.body, wanted);
 }
