@@ -1,0 +1,76 @@
+/**
+ * One node of a lease, for a build. A build runs under a supervisor that outlives us: `start` is idempotent by build id
+ * (a supervisor that runs or ran already is found again), `attach` follows it to its end.
+ *
+ * order: start → attach (again after every restart) → stop? → collect* → forget.
+ */
+export interface Shell extends AsyncDisposable {
+  /** Starts the supervisor for `build`, or finds the one that was started before. */
+  start(build: ShellBuild, signal: AbortSignal): Promise<void>;
+  /**
+   * Follows the build from byte `offset` of its output. Resolves when the supervisor recorded an end; throws Fault
+   * `node-lost` when node or supervisor vanished without one. Aborting only detaches.
+   */
+  attach(build: string, offset: number, sink: ShellSink, signal: AbortSignal): Promise<ShellExit>;
+  /** Ends the whole process group: SIGTERM, grace, SIGKILL. Idempotent; true when nothing of it runs any more. */
+  stop(build: string, reason: 'timeout' | 'cancel', signal: AbortSignal): Promise<boolean>;
+  /** Files of the workspace that match ANT-style globs, as (path, stream). */
+  collect(
+    build: string,
+    include: readonly string[],
+    exclude: readonly string[],
+    signal: AbortSignal,
+  ): AsyncIterable<CollectedFile>;
+  /** Removes what the build left on the node. Idempotent. */
+  forget(build: string, signal: AbortSignal): Promise<void>;
+}
+
+/** A repository laid beside a build, so that from its first step on the build needs nobody but its node. */
+export interface StagedRepository {
+  /** Found there as `$ZUUL_URL/<project>`. */
+  readonly project: string;
+  /** Bare repository on our machine. */
+  readonly path: string;
+  /** What it shows: full ref name → commit. */
+  readonly refs: Readonly<Record<string, string>>;
+  /** The branch HEAD points at. */
+  readonly head: string;
+}
+
+export interface ShellBuild {
+  readonly build: string;
+  /** Asked for only when the build must still be prepared. With at least one, ZUUL_URL names the place they were laid. */
+  readonly repositories?: (signal: AbortSignal) => Promise<readonly StagedRepository[]>;
+  /** Run in order in one empty workspace until one fails. A step with a `#!` line runs under it, others under `/bin/sh -xe`. */
+  readonly steps: readonly { readonly name: string; readonly script: string }[];
+  readonly env: Readonly<Record<string, string>>;
+  /** ms; the supervisor itself ends the build when it passes. */
+  readonly timeout: number;
+}
+
+export interface ShellSink {
+  /** Output in order. `at` is when the supervisor saw it, ms. May apply back-pressure. */
+  output(chunk: Uint8Array, offset: number, at: number): void | Promise<void>;
+}
+
+export interface ShellExit {
+  readonly code: number | null;
+  /** The step that ended it, from 0. */
+  readonly step: number;
+  readonly signal: string | null;
+  /** Why the supervisor ended it, when it did; `output`: it wrote more than it may. */
+  readonly stopped: 'timeout' | 'cancel' | 'output' | null;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  /** The disk of the workspace or of the output was full when the build ended. */
+  readonly diskFull?: boolean;
+  /** Bytes of output (at least) that came after the limit and are nowhere. */
+  readonly dropped?: number;
+}
+
+export interface CollectedFile {
+  /** Relative, `/`-separated, never with `..`. */
+  readonly path: string;
+  readonly size: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
