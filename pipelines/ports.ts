@@ -13,5 +13,6 @@ export type * from './ports/merger.ts';
 export type * from './ports/nodes.ts';
 export type * from './ports/queue.ts';
 export type * from './ports/review.ts';
+export type * from './ports/secrets.ts';
 export type * from './ports/shell.ts';
 export type * from './ports/store.ts';

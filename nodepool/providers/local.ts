@@ -6,7 +6,7 @@ import { inOrder, misfit, type Waiting, whyWaiting } from '../allocate.ts';
 import { checkAccess, resolveJobUser } from '../jobuser.ts';
 import { type LeaseRecord, leaseFiles } from '../leases.ts';
 import { defaultLimits, type FolderPlan, type JobUser, type SupervisorLimits } from '../supervisor/folder.ts';
-import { localShell } from '../supervisor/shell.ts';
+import { followsBuild, localShell } from '../supervisor/shell.ts';
 
 /**
  * This machine as a node, Jenkins' `node: master`: so many places for builds, given out by precedence, then age. Leases are files
@@ -261,7 +261,8 @@ async function usersOf(options: LocalOptions): Promise<JobUser[]> {
 /** Folders of builds that no lease holds, and halves of folders: a crash left them. */
 async function clearOrphans(root: string, held: ReadonlySet<string>, shell: Shell): Promise<void> {
   for (const entry of await readdir(root, { withFileTypes: true })) {
-    if (!entry.isDirectory() || held.has(entry.name)) continue;
+    const follows = [...held].some((build) => followsBuild(entry.name, build));
+    if (!entry.isDirectory() || held.has(entry.name) || follows) continue;
     if (/^\.(?:gone\.)?build-/.test(entry.name)) {
       await rm(join(root, entry.name), { recursive: true, force: true });
     } else if (entry.name.startsWith('build-')) {

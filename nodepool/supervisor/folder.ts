@@ -1,11 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  access,
+  chmod,
+  chown,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { asFault, Fault } from '../../pipelines/fault.ts';
-import type { ShellBuild, ShellExit } from '../../pipelines/ports.ts';
+import type { Shell, ShellBuild, ShellExit } from '../../pipelines/ports.ts';
 import { errnoOf } from '../errno.ts';
-import { stageRepository } from '../staging.ts';
+import { giveFile, stageFile, stageRepository } from '../staging.ts';
 import { supervisorScript } from './script.ts';
 
 /**
@@ -64,6 +75,10 @@ export async function prepareFolder(
   signal: AbortSignal,
 ): Promise<void> {
   const repositories = (await build.repositories?.(signal)) ?? [];
+  const staged =
+    build.within === undefined
+      ? repositories.length > 0
+      : await isThere(join(folderOf(root, build.within), 'job', 'git'));
   const folder = folderOf(root, build.build);
   const aside = join(root, `.${build.build}.${randomBytes(6).toString('hex')}`);
   const own = async (path: string, mode: number, owner?: JobUser) => {
@@ -78,19 +93,32 @@ export async function prepareFolder(
   };
   await mkdir(aside, { mode: 0o700 });
   try {
-    await Promise.all(['steps', 'job'].map((name) => mkdir(join(aside, name), { mode: 0o700 })));
+    await mkdir(join(aside, 'steps'), { mode: 0o700 });
     const cookie = randomBytes(16).toString('hex');
     const work: Promise<void>[] = [
       put('supervisor.sh', supervisorScript, 0o640),
-      put('env', environment(folder, build, plan, cookie, repositories.length > 0), 0o600),
+      put(
+        'env',
+        environment(folderOf(root, build.within ?? build.build), build, plan, cookie, staged),
+        0o600,
+      ),
       put('spec', await specification(build, plan, cookie), 0o600),
     ];
-    for (const name of ['workspace', 'home', 'tmp']) {
-      const path = join(aside, 'job', name);
-      work.push(mkdir(path, { mode: 0o700 }).then(() => own(path, 0o755, plan.user)));
-    }
-    for (const repository of repositories) {
-      work.push(stageRepository(join(aside, 'job', 'git', repository.project), repository, plan.user));
+    if (build.within === undefined) {
+      await mkdir(join(aside, 'job'), { mode: 0o700 });
+      for (const name of ['workspace', 'home', 'tmp']) {
+        const path = join(aside, 'job', name);
+        work.push(mkdir(path, { mode: 0o700 }).then(() => own(path, 0o755, plan.user)));
+      }
+      const inject = join(aside, 'job', 'inject');
+      work.push(writeFile(inject, '', { mode: 0o600 }).then(() => own(inject, 0o600, plan.user)));
+      for (const repository of repositories) {
+        work.push(stageRepository(join(aside, 'job', 'git', repository.project), repository, plan.user));
+      }
+      for (const file of build.files ?? [])
+        work.push(stageFile(join(aside, 'job', 'files'), file, plan.user));
+    } else {
+      await symlink(join('..', basename(folderOf(root, build.within)), 'job'), join(aside, 'job'));
     }
     for (const [index, step] of build.steps.entries()) {
       const name = join('steps', `${index}`.padStart(2, '0'));
@@ -100,12 +128,15 @@ export async function prepareFolder(
         put(name, script, 0o640),
         put(`${name}.argv`, argv.map((word) => `${word}\0`).join(''), 0o640),
       );
+      if (step.guards !== undefined) work.push(put(`${name}.guards`, `${step.guards}\n`, 0o640));
+      if (step.hold === true) work.push(put(`${name}.hold`, '', 0o640));
     }
     // All of them, also when one fails: nothing may still be written when the folder is removed below.
     const failed = (await Promise.allSettled(work)).find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     // Ours, so that the job cannot put a link in the place of its workspace, which we read with our rights.
-    await Promise.all([own(join(aside, 'job'), 0o710), own(join(aside, 'steps'), 0o750)]);
+    if (build.within === undefined) await own(join(aside, 'job'), 0o710);
+    await own(join(aside, 'steps'), 0o750);
     await own(aside, 0o710);
     await rename(aside, folder);
   } catch (error) {
@@ -132,8 +163,10 @@ function environment(
 ): string {
   const name = plan.user?.name;
   const job = join(folder, 'job');
+  const files = build.files ?? [];
+  const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  const found = plan.environment['PATH'] ?? build.env['PATH'] ?? path;
   const all: Record<string, string> = {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
     SHELL: '/bin/bash',
     ...(name === undefined ? {} : { USER: name, LOGNAME: name }),
@@ -141,8 +174,18 @@ function environment(
     TMPDIR: join(job, 'tmp'),
     ...plan.environment,
     ...build.env,
+    PATH: files.some((file) => file.path.startsWith('bin/'))
+      ? `${join(job, 'files', 'bin')}:${found}`
+      : found,
     ...(staged ? { ZUUL_URL: `file://${job}/git` } : {}),
+    ...Object.fromEntries(
+      files.flatMap((file) =>
+        file.variable === undefined ? [] : [[file.variable, join(job, 'files', file.path)]],
+      ),
+    ),
     WORKSPACE: join(job, 'workspace'),
+    STACKGATE_GIVEN: join(job, 'given'),
+    STACKGATE_INJECT: join(job, 'inject'),
     STACKGATE_COOKIE: cookie,
   };
   return Object.entries(all)
@@ -155,6 +198,7 @@ async function specification(build: ShellBuild, plan: FolderPlan, cookie: string
   const { limits, user } = plan;
   const entries: Record<string, string | number> = {
     timeout: Math.max(1, Math.round(build.timeout)),
+    idle: Math.max(0, Math.round(build.quiet ?? 0)),
     grace: limits.grace,
     limit: limits.output,
     nofile: limits.files,
@@ -186,20 +230,55 @@ export async function readResult(
       .map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)] as const),
   );
   const number = (key: string) => Number(fields.get(key) ?? 0);
-  const stopped = fields.get('stopped');
   const code = fields.get('code') ?? '';
   const signal = fields.get('signal') ?? '';
   const exit: ShellExit = {
     code: code === '' ? null : Number(code),
     step: number('step'),
     signal: signal === '' ? null : signal,
-    stopped: stopped === 'timeout' || stopped === 'cancel' || stopped === 'output' ? stopped : null,
+    stopped: reasonOf(fields.get('stopped')),
     startedAt: number('started'),
     finishedAt: number('finished'),
     diskFull: fields.get('full') === '1',
     dropped: number('dropped'),
   };
   return { exit, output: number('output'), left: number('left') };
+}
+
+function reasonOf(text: string | undefined): ShellExit['stopped'] {
+  switch (text) {
+    case 'timeout':
+    case 'quiet':
+    case 'cancel':
+    case 'output':
+      return text;
+    default:
+      return null;
+  }
+}
+
+/** The step that waits for us. */
+export async function heldStep(folder: string): Promise<number | undefined> {
+  const text = await textOf(join(folder, 'held'));
+  return text === undefined || !/^\d+\n$/.test(text) ? undefined : Number(text);
+}
+
+/** Lays the files first: the answer is what the supervisor waits for. */
+export async function answerStep(
+  folder: string,
+  step: number,
+  answer: Parameters<Shell['resume']>[2],
+): Promise<void> {
+  if ((await heldStep(folder)) !== step) return;
+  const number = `${step}`.padStart(2, '0');
+  try {
+    for await (const file of answer.files) await giveFile(join(folder, 'job', 'given', `${step}`), file);
+    const aside = join(folder, `.go.${randomBytes(6).toString('hex')}`);
+    await writeFile(aside, `${answer.code}\n`, { mode: 0o600 });
+    await rename(aside, join(folder, `go.${number}`));
+  } catch (error) {
+    throw asNodeFault(error, `cannot answer step ${step} in ${folder}`);
+  }
 }
 
 /**
@@ -242,6 +321,15 @@ export async function writeStop(folder: string, reason: 'timeout' | 'cancel'): P
     }
   } catch {
     // Nobody listens: no supervisor yet, or none any more.
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -210,7 +210,7 @@ exit 0`,
     const shell = localShell(root, plan);
     await runBuild(shell, build);
     const job = join(root, build.build, 'job');
-    expect((await readdir(job)).sort()).toEqual(['home', 'tmp', 'workspace']);
+    expect((await readdir(job)).sort()).toEqual(['home', 'inject', 'tmp', 'workspace']);
     // And if it could: the link is not followed.
     await rm(join(job, 'workspace'), { recursive: true });
     await symlink('/etc', join(job, 'workspace'));

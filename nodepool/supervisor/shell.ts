@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Fault } from '../../pipelines/fault.ts';
@@ -9,9 +9,11 @@ import { collectFiles } from '../collect.ts';
 import { errnoOf } from '../errno.ts';
 import { run } from '../jobuser.ts';
 import {
+  answerStep,
   asNodeFault,
   type FolderPlan,
   folderOf,
+  heldStep,
   prepareFolder,
   readResult,
   supervisorState,
@@ -28,6 +30,8 @@ export function localShell(root: string, plan: FolderPlan): Shell {
     start: (build, signal) => start(root, build, plan, signal),
     attach: (build, offset, sink, signal) => attach(folderOf(root, build), offset, sink, signal),
     stop: (build, reason, signal) => stop(folderOf(root, build), plan.limits.grace, reason, signal),
+    held: (build) => heldStep(folderOf(root, build)),
+    resume: (build, step, answer) => answerStep(folderOf(root, build), step, answer),
     collect: (build, include, exclude, signal) =>
       collectFiles(join(folderOf(root, build), 'job', 'workspace'), include, exclude, plan.user?.uid, signal),
     forget: (build, signal) => forget(root, build, plan.limits.grace, signal),
@@ -147,8 +151,20 @@ async function reap(folder: string): Promise<boolean> {
   return stdout.trim() === '0';
 }
 
-/** Renamed away first: what is half removed is no build any more. */
+/** What follows a build goes before it. */
 async function forget(root: string, build: string, grace: number, signal: AbortSignal): Promise<void> {
+  const names = await readdir(root).catch(() => []);
+  for (const name of names) if (followsBuild(name, build)) await forgetOne(root, name, grace, signal);
+  await forgetOne(root, build, grace, signal);
+}
+
+/** `build-1.after` runs within `build-1`. */
+export function followsBuild(name: string, build: string): boolean {
+  return name.startsWith(`${build}.`);
+}
+
+/** Renamed away first: what is half removed is no build any more. */
+async function forgetOne(root: string, build: string, grace: number, signal: AbortSignal): Promise<void> {
   const folder = folderOf(root, build);
   if ((await supervisorState(folder)) === 'none') return;
   const ended = await readResult(folder);

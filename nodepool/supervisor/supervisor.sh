@@ -8,7 +8,8 @@
 #   supervisor.sh step DIR NN     (internal) becomes step NN; runs as the job's user
 #
 # DIR was prepared and renamed into place as a whole. In it, ours alone: spec, env, steps/, lock, supervisor, output, ticks,
-# stop, result. The job's: job/workspace, job/home, job/tmp.
+# stop, held, go.NN, result. The job's: job/workspace, job/home, job/tmp, job/inject. A build that follows another one in its
+# workspace has a link to that one's `job`.
 #
 # A build runs at most once. Whoever holds the lock (flock) runs it; `supervisor` (pid, start time, boot) is renamed into place
 # before the first step. So: lock held = it runs; `result` = it ended; `supervisor` without either = it died with a step begun,
@@ -31,11 +32,11 @@ cd / || exit 3
 
 spec() {
   local key value
-  timeout=0 grace=10000 limit=1073741824 steps=0 cookie='' boot='' uid='' gid='' groups=clear
+  timeout=0 idle=0 grace=10000 limit=1073741824 steps=0 cookie='' boot='' uid='' gid='' groups=clear
   exclusive=0 nnp=1 nofile=65536 nproc=16384
   while IFS='=' read -r key value; do
     case $key in
-      timeout | grace | limit | steps | cookie | boot | uid | gid | groups | exclusive | nnp | nofile | nproc)
+      timeout | idle | grace | limit | steps | cookie | boot | uid | gid | groups | exclusive | nnp | nofile | nproc)
         printf -v "$key" %s "$value" ;;
     esac
   done <"$dir/spec" || exit 3
@@ -78,7 +79,7 @@ tick() {
   if ((pos != seen)); then
     now
     printf '%s %s\n' "$ms" "$pos" >&6
-    seen=$pos quiet=0
+    seen=$pos quiet=0 moved=''
   else
     quiet=$((quiet + 1))
   fi
@@ -177,11 +178,13 @@ run_step() {
   sessions+="$child "
   started "$child"
   identity=$start
+  moved=''
   while :; do
     pause
     tick
     alive "$child" "$identity" || break
     uptime
+    [[ $moved ]] || moved=$up
     if [[ ! $stopped ]]; then
       if [[ -e $dir/stop ]]; then
         read -r stopped <"$dir/stop"
@@ -189,6 +192,8 @@ run_step() {
         stopped=output
       elif ((up >= deadline)); then
         stopped=timeout
+      elif ((idle && up - moved >= idle)); then
+        stopped=quiet
       fi
     fi
     if [[ $stopped && ! $sent ]]; then
@@ -208,6 +213,35 @@ run_step() {
   [[ $code == 0 ]]
 }
 
+# A step may wait for whoever started us: `held` says which, `go.NN` is the answer, its exit code; with 0 it runs.
+hold_step() {
+  [[ -e steps/$number.hold ]] || return 0
+  printf '%s\n' "$step" >held.new && mv held.new held
+  code=''
+  until [[ -e go.$number ]]; do
+    pause
+    tick
+    uptime
+    if [[ -e stop ]]; then
+      read -r stopped <stop
+    elif ((up >= deadline)); then
+      stopped=timeout
+    fi
+    [[ $stopped ]] && return 1
+  done
+  rm -f held
+  read -r code <"go.$number"
+  [[ $code == 0 ]]
+}
+
+# A step that guards others and ended with 1: they are left out, and nothing failed.
+skip_steps() {
+  local guarded
+  [[ $code == 1 && ! $stopped && -e steps/$number.guards ]] || return 1
+  read -r guarded <"steps/$number.guards"
+  code=0 step=$((step + guarded))
+}
+
 # Less than 1 MiB or no inode left where the job writes.
 disk_is_full() {
   local blocks size inodes
@@ -216,7 +250,7 @@ disk_is_full() {
 }
 
 run() {
-  local seen=0 quiet=0 pump='' pump_start='' drain='' drain_start='' full=0 over=0 stopped='' sessions=' ' child='' step=0 code='' signal='' begun until pos
+  local seen=0 quiet=0 pump='' pump_start='' drain='' drain_start='' full=0 over=0 stopped='' sessions=' ' child='' step=0 number=00 moved='' code='' signal='' begun until pos
   # Whoever started us may have left descriptors open that are none of the job's business. 255 is bash's own, this script.
   local fd
   for fd in /proc/self/fd/*; do
@@ -262,7 +296,9 @@ run() {
   for ((step = 0; step < steps; step++)); do
     [[ -e stop ]] && read -r stopped <stop
     [[ $stopped ]] && break
-    run_step || break
+    printf -v number %02d "$step"
+    hold_step || break
+    run_step || skip_steps || break
     [[ $stopped ]] && break
   done
   ((step == steps && step > 0)) && step=$((step - 1))
@@ -300,16 +336,11 @@ run() {
   sync . 2>/dev/null
 }
 
-# Runs as the job's user; fd 4 is the environment, which that user may not open. Our own names carry a prefix, since the job
-# may have any. Parameters that are no shell identifiers (Jenkins allows `foo.bar`) go through env(1).
-step() {
-  local __sg_pair __sg_name __sg_more=() __sg_words=() __sg_number
-  umask 022
-  cd "$dir/job/workspace" || exit 126
-  printf -v __sg_number %02d "$argument"
-  while IFS= read -r -d '' __sg_pair; do __sg_words+=("$__sg_pair"); done <"$dir/steps/$__sg_number.argv"
-  while IFS= read -r -d '' -u 4 __sg_pair; do
+# Takes variables from stdin, each ended by a NUL.
+take() {
+  while IFS= read -r -d '' __sg_pair; do
     __sg_name=${__sg_pair%%=*}
+    [[ $__sg_name && $__sg_pair == *=* ]] || continue
     case $__sg_name in
       BASH* | EUID | PPID | SHELLOPTS | UID | RANDOM | SRANDOM | SECONDS | LINENO | HISTCMD | EPOCH* | GROUPS | FUNCNAME | \
         DIRSTACK | COMP_* | IFS | OPTIND | OPTARG | OPTERR | _ | __sg_*) __sg_more+=("$__sg_pair") ;;
@@ -318,6 +349,19 @@ step() {
       *) __sg_more+=("$__sg_pair") ;;
     esac
   done
+}
+
+# Runs as the job's user; fd 4 is the environment, which that user may not open. Our own names carry a prefix, since the job
+# may have any. Parameters that are no shell identifiers (Jenkins allows `foo.bar`) go through env(1).
+step() {
+  local __sg_pair __sg_name __sg_more=() __sg_words=() __sg_number
+  umask 022
+  cd "$dir/job/workspace" || exit 126
+  printf -v __sg_number %02d "$argument"
+  while IFS= read -r -d '' __sg_pair; do __sg_words+=("$__sg_pair"); done <"$dir/steps/$__sg_number.argv"
+  take <&4
+  # Then what earlier steps injected: the job's own, like everything it names.
+  [[ -r $dir/job/inject ]] && take <"$dir/job/inject"
   exec 4<&-
   if ((${#__sg_more[@]})); then exec /usr/bin/env "${__sg_more[@]}" "${__sg_words[@]}"; fi
   exec "${__sg_words[@]}"

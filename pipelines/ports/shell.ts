@@ -2,7 +2,7 @@
  * One node of a lease, for a build. A build runs under a supervisor that outlives us: `start` is idempotent by build id
  * (a supervisor that runs or ran already is found again), `attach` follows it to its end.
  *
- * order: start → attach (again after every restart) → stop? → collect* → forget.
+ * order: start → attach (again after every restart), meanwhile held → resume → stop? → collect* → forget.
  */
 export interface Shell extends AsyncDisposable {
   /** Starts the supervisor for `build`, or finds the one that was started before. */
@@ -14,6 +14,18 @@ export interface Shell extends AsyncDisposable {
   attach(build: string, offset: number, sink: ShellSink, signal: AbortSignal): Promise<ShellExit>;
   /** Ends the whole process group: SIGTERM, grace, SIGKILL. Idempotent; true when nothing of it runs any more. */
   stop(build: string, reason: 'timeout' | 'cancel', signal: AbortSignal): Promise<boolean>;
+  /** The step (from 0) that waits for `resume`; undefined when none does. */
+  held(build: string, signal: AbortSignal): Promise<number | undefined>;
+  /**
+   * Lets a waiting step go on, with files for it in `$STACKGATE_GIVEN/<step>/`; a `code` other than 0 ends the build there as if
+   * the step had ended with it. Idempotent: files replace themselves, and once it went on nothing happens.
+   */
+  resume(
+    build: string,
+    step: number,
+    answer: { readonly code: number; readonly files: AsyncIterable<CollectedFile> },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Files of the workspace that match ANT-style globs, as (path, stream). */
   collect(
     build: string,
@@ -37,15 +49,46 @@ export interface StagedRepository {
   readonly head: string;
 }
 
+/** A file laid beside a build for its steps: a command, a script, a secret. It belongs to the job's user. */
+export interface StagedFile {
+  /** Below the folder of such files; those below `bin/` are found by their name (PATH). */
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  /** May be run, and read by everybody who may read the build; otherwise by the job's user alone. */
+  readonly executable: boolean;
+  /** Variable that gets its absolute path. */
+  readonly variable?: string;
+}
+
+export interface ShellStep {
+  readonly name: string;
+  readonly script: string;
+  /** This step decides: when it ends with 1, the next so many steps are left out and the build goes on. */
+  readonly guards?: number;
+  /** Before it runs, the build waits until we `resume` it. */
+  readonly hold?: boolean;
+}
+
 export interface ShellBuild {
   readonly build: string;
+  /**
+   * The build this one follows, which has ended: it runs in that one's workspace, with what its steps injected, and goes away
+   * with it. `repositories` and `files` are those of that build.
+   */
+  readonly within?: string;
   /** Asked for only when the build must still be prepared. With at least one, ZUUL_URL names the place they were laid. */
   readonly repositories?: (signal: AbortSignal) => Promise<readonly StagedRepository[]>;
-  /** Run in order in one empty workspace until one fails. A step with a `#!` line runs under it, others under `/bin/sh -xe`. */
-  readonly steps: readonly { readonly name: string; readonly script: string }[];
+  readonly files?: readonly StagedFile[];
+  /**
+   * Run in order in one empty workspace until one fails. A step with a `#!` line runs under it, others under `/bin/sh -xe`.
+   * A step that appends `NAME=value` and a NUL to the file $STACKGATE_INJECT sets a variable for the steps after it.
+   */
+  readonly steps: readonly ShellStep[];
   readonly env: Readonly<Record<string, string>>;
   /** ms; the supervisor itself ends the build when it passes. */
   readonly timeout: number;
+  /** ms without output after which the supervisor ends a step. */
+  readonly quiet?: number;
 }
 
 export interface ShellSink {
@@ -58,8 +101,8 @@ export interface ShellExit {
   /** The step that ended it, from 0. */
   readonly step: number;
   readonly signal: string | null;
-  /** Why the supervisor ended it, when it did; `output`: it wrote more than it may. */
-  readonly stopped: 'timeout' | 'cancel' | 'output' | null;
+  /** Why the supervisor ended it, when it did; `quiet`: a step said nothing for too long; `output`: it wrote more than it may. */
+  readonly stopped: 'timeout' | 'quiet' | 'cancel' | 'output' | null;
   readonly startedAt: number;
   readonly finishedAt: number;
   /** The disk of the workspace or of the output was full when the build ended. */

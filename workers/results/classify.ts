@@ -10,12 +10,17 @@ export interface Verdict {
  * TIMED_OUT is Zuul's word where Jenkins says ABORTED, or FAILURE with `fail: true`; both fail the item, and TIMED_OUT tells
  * people more. DISK_FULL needs a failing job: one that succeeded on a full disk succeeded.
  */
-export function classify(exit: ShellExit, build: { steps: readonly string[]; timeout: number }): Verdict {
+export function classify(
+  exit: ShellExit,
+  build: { steps: readonly string[]; timeout: number; quiet?: number | undefined },
+): Verdict {
   switch (exit.stopped) {
     case 'cancel':
       return { result: 'ABORTED', detail: 'cancelled' };
     case 'timeout':
       return { result: 'TIMED_OUT', detail: `timed out after ${inWords(build.timeout)}` };
+    case 'quiet':
+      return { result: 'TIMED_OUT', detail: `timed out after ${inWords(build.quiet ?? 0)} without output` };
     case 'output':
       return { result: 'FAILURE', detail: 'ended because it wrote more output than it may' };
     case null:

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { resolveJobUser } from '../../../nodepool/jobuser.ts';
 import { defaultLimits, type FolderPlan } from '../../../nodepool/supervisor/folder.ts';
 import { localShell } from '../../../nodepool/supervisor/shell.ts';
-import { shellSuite } from './shell.ts';
+import { type ShellFixture, shellSuite } from './shell.ts';
+import { stepSuite } from './shellsteps.ts';
 
 describe('local shell', () => {
   let root = '';
@@ -26,7 +27,7 @@ describe('local shell', () => {
   });
   afterAll(() => rm(root, { recursive: true, force: true }));
 
-  shellSuite(() => ({
+  const fixture: ShellFixture = {
     shell() {
       if (plan === undefined) throw new Error('not set up');
       return localShell(root, plan);
@@ -35,5 +36,7 @@ describe('local shell', () => {
       const [pid] = (await readFile(join(root, build, 'supervisor'), 'utf8')).split(' ');
       process.kill(Number(pid), 'SIGKILL');
     },
-  }));
+  };
+  shellSuite(() => fixture);
+  stepSuite(() => fixture);
 });
