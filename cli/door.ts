@@ -3,8 +3,6 @@ import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { Fault } from '../pipelines/fault.ts';
-import { buildServer } from '../server/app.ts';
-import type { ServerPorts } from '../server/ports.ts';
 
 /** The door of this process: where it listens, who may ask, and how the command line finds it. */
 export interface Door {
@@ -13,11 +11,10 @@ export interface Door {
   close(): Promise<void>;
 }
 
-/** Opens the door and leaves its address in `server.json` for the command line. */
-export async function openDoor(ports: ServerPorts, listen: string, data: string): Promise<Door> {
-  const app = buildServer(ports);
+/** Opens the door, and leaves its address in `sign` for the command line. */
+export async function openDoor(app: FastifyInstance, listen: string, sign?: string): Promise<Door> {
   const url = await listenOn(app, listen);
-  await writeWhole(join(data, 'server.json'), `${JSON.stringify({ url, pid: process.pid })}\n`);
+  if (sign !== undefined) await writeWhole(sign, `${JSON.stringify({ url, pid: process.pid })}\n`);
   return { url, close: () => app.close() };
 }
 

@@ -9,6 +9,7 @@ import { start } from './commands/start.ts';
 import { showStatus } from './commands/status.ts';
 import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
+import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
 import { version } from './version.ts';
 
@@ -54,6 +55,7 @@ function program(): Command {
       '\nSIGHUP reloads layout and jobs; SIGTERM stops and leaves builds running, the next start finds them.\n\nExample:\n  stackgate start --config /etc/stackgate/stackgate.yaml',
     )
     .action(async (options: { config?: string }) => end(await start(options.config)));
+  addRoles(main, end);
 
   remote(main.command('run'))
     .description('run one job now, watch its console, exit with its result')

@@ -101,13 +101,20 @@ export const ParameterRule = z.strictObject({
 
 export type LocalNodes = z.infer<typeof LocalNodes>;
 
+const Listen = z.string().regex(/^\S*:\d+$/, 'expected HOST:PORT');
+const RoleDoor = z.strictObject({
+  listen: Listen.default('127.0.0.1:0').describe('Where this role shows its health and metrics.'),
+});
+const WorkerDoor = z.strictObject({
+  listen: Listen.default('127.0.0.1:0').describe(
+    'Where a worker shows its health and metrics, and what it merged, to git.',
+  ),
+  url: z.string().optional().describe('Base URL of that for other machines. `http://LISTEN/` when left out.'),
+});
+
 export const Site = z.strictObject({
   data: Path.default('data').describe('Data directory: database, repositories, workspaces, logs.'),
-  listen: z
-    .string()
-    .regex(/^\S*:\d+$/, 'expected HOST:PORT')
-    .default('127.0.0.1:8001')
-    .describe('Where the web server listens. Port 0 takes a free one.'),
+  listen: Listen.default('127.0.0.1:8001').describe('Where the web server listens. Port 0 takes a free one.'),
   url: z
     .string()
     .optional()
@@ -147,6 +154,14 @@ export const Site = z.strictObject({
         ),
     })
     .optional(),
+  roles: z
+    .strictObject({
+      scheduler: RoleDoor.prefault({}),
+      worker: WorkerDoor.prefault({}),
+      launcher: RoleDoor.prefault({}),
+    })
+    .prefault({})
+    .describe('Processes of one role each (docs/scaling.md). `stackgate start` needs none of it.'),
   logs: z
     .strictObject({
       keep: Duration.prefault('30d').describe('How long finished logs stay. OpenStack asks for a month.'),

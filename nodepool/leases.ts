@@ -26,6 +26,8 @@ export type LeaseRecord = z.infer<typeof LeaseRecord>;
 export interface LeaseFiles {
   /** Every lease, once, before anything is written; halves of files that a crash left are removed. */
   open(): Promise<LeaseRecord[]>;
+  /** One lease as it is written now. */
+  read(id: string): Promise<LeaseRecord | undefined>;
   put(lease: LeaseRecord): Promise<void>;
   drop(id: string): Promise<void>;
 }
@@ -41,6 +43,14 @@ export function leaseFiles(directory: string): LeaseFiles {
         leases.push(LeaseRecord.parse(JSON.parse(text)));
       }
       return leases;
+    },
+    async read(id) {
+      try {
+        return LeaseRecord.parse(JSON.parse(await readFile(join(directory, `${id}.json`), 'utf8')));
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined;
+        throw asNodeFault(error, `cannot read lease ${id}`);
+      }
     },
     async put(lease) {
       try {

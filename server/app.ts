@@ -18,6 +18,7 @@ import { addLogs } from './routes/logs.ts';
 import { addPages } from './routes/pages.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
+import { addGit } from './small.ts';
 
 /**
  * The door for people and tools, not listening yet. It reads what the ports show and files what people ask for; everything
@@ -40,14 +41,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
   addHeaders(app);
   answerErrors(app, ports);
 
-  const { git } = ports;
-  if (git !== undefined) {
-    // git answers by itself, before anything reads the body.
-    app.addHook('onRequest', async (request, reply) => {
-      if (request.raw.url?.startsWith('/p/') !== true) return;
-      if (git(request.raw, reply.raw)) reply.hijack();
-    });
-  }
+  addGit(app, ports.git);
 
   void app.register(swagger, {
     openapi: {

@@ -45,6 +45,8 @@ export interface SchedulerOptions<W> {
   readonly site: string;
   /** Told each world that was committed, the loaded one first: for views. */
   readonly onWorld?: (world: W) => void;
+  /** Told that we lead, once the world is loaded; `reign` aborts when we no longer do. */
+  readonly onReign?: (reign: AbortSignal) => void;
   readonly log?: (line: SchedulerLine) => void;
   /** How often everything undone is pushed again, ms. */
   readonly sweepEvery?: number;
@@ -71,11 +73,16 @@ export async function runScheduler<W>(options: SchedulerOptions<W>, signal: Abor
     try {
       const lead = await options.store.lead(signal);
       options.log?.({ kind: 'leading', epoch: lead.epoch });
+      // Whatever ends the reign ends all that was begun for it.
+      const over = new AbortController();
       try {
-        await reign(options, lead.epoch, AbortSignal.any([signal, lead.lost]), () => {
+        const stop = AbortSignal.any([signal, lead.lost, over.signal]);
+        await reign(options, lead.epoch, stop, () => {
           failures = 0;
         });
+        lead.lost.throwIfAborted();
       } finally {
+        over.abort();
         await lead.resign();
       }
     } catch (caught) {
@@ -101,6 +108,7 @@ async function reign<W>(
   const sweepEvery = options.sweepEvery ?? SWEEP_EVERY;
   let { world } = await load(options);
   options.onWorld?.(world);
+  options.onReign?.(stop);
   let sweepAt = clock.now();
   let ticked = Number.NEGATIVE_INFINITY;
   let most = BATCH;

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { isError, renderProblems } from '../../jobs/problem.ts';
 import { diffLayouts, renderDiff, summarizeDiff } from '../../pipelines/layout/diff.ts';
 import { ownProcess, runParts } from '../../workers/runtime.ts';
-import { compose } from '../compose.ts';
+import { compose, type Process } from '../compose.ts';
 import { comparedOf, readConfig } from '../config.ts';
 import { readSite, siteFile } from '../site.ts';
 import { version } from '../version.ts';
@@ -10,8 +10,8 @@ import { version } from '../version.ts';
 /** Lines of a difference in the log; `stackgate config diff` shows all. */
 const MOST_LOGGED = 100;
 
-/** `stackgate start`: every role in this process, until it is told to stop. Answers the exit code. */
-export async function start(named: string | undefined): Promise<number> {
+/** `stackgate start` and its roles, until the process is told to stop. Answers the exit code. */
+export async function start(named: string | undefined, what: Process = 'start'): Promise<number> {
   const file = siteFile(named);
   const read = readSite(file);
   const config = read.site === undefined ? undefined : readConfig(read.site, read.base);
@@ -21,6 +21,12 @@ export async function start(named: string | undefined): Promise<number> {
   if (read.site === undefined || config?.config === undefined) {
     process.stderr.write(
       `stackgate: not started, ${problems.filter(isError).length} errors in the configuration\n`,
+    );
+    return 1;
+  }
+  if (what !== 'start' && read.site.database === undefined) {
+    process.stderr.write(
+      `stackgate: ${what} needs \`database.url\` in ${file}: roles in processes of their own share a PostgreSQL server\n  \`stackgate start\` runs every role in one process and needs none\n`,
     );
     return 1;
   }
@@ -35,9 +41,10 @@ export async function start(named: string | undefined): Promise<number> {
     (code) => process.exit(code),
   );
   const { site, base } = read;
-  const composition = compose(site, base, config.config, version(), log);
+  const composition = compose(site, base, config.config, version(), log, what);
   let inForce = config.config;
-  process.on('SIGHUP', () => void reload());
+  const plans = what === 'start' || what === 'scheduler';
+  process.on('SIGHUP', () => void (plans ? reload() : undefined));
 
   /** Validated first; with a single error the old configuration stays in force. */
   async function reload(): Promise<void> {

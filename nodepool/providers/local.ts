@@ -79,31 +79,8 @@ export async function openLocalPool(options: LocalOptions): Promise<LocalPool> {
   /** Grants are written one after the other. */
   let granting: Promise<void> = Promise.resolve();
 
-  function planFor(slot: number): FolderPlan {
-    return {
-      limits: { ...defaultLimits, ...options.limits },
-      user: users[slot % Math.max(1, users.length)],
-      exclusive: options.dedicatedUsers === true && users.length >= options.maxParallelJobs,
-      noNewPrivileges: options.noNewPrivileges ?? true,
-      environment: options.environment ?? {},
-    };
-  }
-
-  function nodeOf(lease: LeaseRecord): LeasedNode {
-    return {
-      id: `${name}-${lease.slot}`,
-      name,
-      label: options.labels[0] ?? name,
-      labels: options.labels,
-      slot: lease.slot,
-      role: 'primary',
-      provider: 'local',
-      root: options.root,
-    };
-  }
-
+  const { nodeOf, shellFor } = places(options, users);
   const leaseFrom = (record: LeaseRecord): Lease => ({ id: record.id, nodes: [nodeOf(record)] });
-  const shellFor = (slot: number) => localShell(options.root, planFor(slot));
 
   function freeSlot(): number | undefined {
     // After a restart with fewer places, the builds of the others count, too.
@@ -245,6 +222,43 @@ export async function openLocalPool(options: LocalOptions): Promise<LocalPool> {
       wakeUp();
     });
   }
+}
+
+/** The shells of leases that another process on this machine gives out. */
+export async function openLocalShells(options: LocalOptions): Promise<Pick<LocalPool, 'shellOf'>> {
+  const { nodeOf, shellFor } = places(options, await usersOf(options));
+  const files = leaseFiles(options.leases);
+  return {
+    async shellOf(id) {
+      const record = await files.read(id);
+      return record === undefined ? undefined : { shell: shellFor(record.slot), node: nodeOf(record) };
+    },
+  };
+}
+
+/** What a lease's slot means: a node to name, a shell to work with. */
+function places(options: LocalOptions, users: readonly JobUser[]) {
+  const name = options.name ?? 'local';
+  const planFor = (slot: number): FolderPlan => ({
+    limits: { ...defaultLimits, ...options.limits },
+    user: users[slot % Math.max(1, users.length)],
+    exclusive: options.dedicatedUsers === true && users.length >= options.maxParallelJobs,
+    noNewPrivileges: options.noNewPrivileges ?? true,
+    environment: options.environment ?? {},
+  });
+  return {
+    nodeOf: (lease: LeaseRecord): LeasedNode => ({
+      id: `${name}-${lease.slot}`,
+      name,
+      label: options.labels[0] ?? name,
+      labels: options.labels,
+      slot: lease.slot,
+      role: 'primary',
+      provider: 'local',
+      root: options.root,
+    }),
+    shellFor: (slot: number): Shell => localShell(options.root, planFor(slot)),
+  };
 }
 
 async function usersOf(options: LocalOptions): Promise<JobUser[]> {

@@ -9,7 +9,10 @@ import type { Probe, ServerPorts } from '../ports.ts';
 const patience = 3_000;
 
 /** Lives (`/healthz`), is of use (`/readyz`, which names every part that is not), and how it does (`/metrics`). */
-export function addHealth(app: FastifyInstance, ports: ServerPorts): void {
+export function addHealth(
+  app: FastifyInstance,
+  ports: Pick<ServerPorts, 'version' | 'probes' | 'metrics'>,
+): void {
   const typed = app.withTypeProvider<ZodTypeProvider>();
   typed.get(
     '/healthz',

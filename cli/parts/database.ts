@@ -1,0 +1,16 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { openCore } from '../core.ts';
+import type { PartOf } from '../house.ts';
+
+/** The one truth and the wake-ups. */
+export const database: PartOf = ({ data, site, log, made }) => ({
+  name: 'database',
+  async start() {
+    await mkdir(data, { recursive: true, mode: 0o711 });
+    // Builds run below it as other users, who may pass but not look.
+    await chmod(data, 0o711);
+    const opened = await openCore(data, site.database?.url, log);
+    made.core = opened;
+    return { close: () => opened.close() };
+  },
+});

@@ -1,0 +1,97 @@
+import { join } from 'node:path';
+import type { ChangeFetched } from '../../pipelines/event.ts';
+import { statusOf } from '../../pipelines/status.ts';
+import { emptyWorld } from '../../pipelines/world.ts';
+import { buildServer } from '../../server/app.ts';
+import { findBuild } from '../../server/builds.ts';
+import type { ChangeLook, ServerPorts } from '../../server/ports.ts';
+import { buildSmallServer } from '../../server/small.ts';
+import { locateRepo } from '../../workers/git/names.ts';
+import { createGitDoor, type GitDoor } from '../../workers/git/serve.ts';
+import { followConsole } from '../../workers/logs/live.ts';
+import type { Reviews } from '../../workers/reporter.ts';
+import { openDoor, siteToken } from '../door.ts';
+import { type House, logsOf, need, type PartOf } from '../house.ts';
+import { liveBuilds, runView } from '../views.ts';
+import { probes } from './health.ts';
+import { metrics } from './metrics.ts';
+
+/** The door for people: pages, API, logs, git. */
+export const serverDoor: PartOf = (house) => ({
+  name: 'door',
+  async start() {
+    const app = buildServer(await serverPorts(house));
+    const door = await openDoor(app, house.site.listen, join(house.data, 'server.json'));
+    house.made.door = door;
+    house.log.info({ url: door.url }, 'listening');
+    return { close: () => door.close() };
+  },
+});
+
+/** The door of a process that people need not see: health, metrics and, where repositories are, git. */
+export const smallDoor =
+  (role: 'scheduler' | 'worker' | 'launcher'): PartOf =>
+  (house) => ({
+    name: 'door',
+    async start() {
+      const { version } = house;
+      const ports = { version, probes: probes(house), metrics: metrics(house) };
+      const app = buildSmallServer(role === 'worker' ? { ...ports, git: gitDoor(house) } : ports);
+      const door = await openDoor(app, house.site.roles[role].listen);
+      house.made.door = door;
+      house.log.info({ url: door.url }, 'listening');
+      return { close: () => door.close() };
+    },
+  });
+
+async function serverPorts(house: House): Promise<ServerPorts> {
+  const { made, version } = house;
+  const { store, site } = need(house, 'core');
+  const live = () => (made.world === undefined ? [] : liveBuilds(made.world));
+  const waiting = async () => new Map((await made.nodes?.waiting())?.map(({ id, why }) => [id, why]));
+  return {
+    version,
+    status: (now) => statusOf(made.world ?? emptyWorld(site), now, version),
+    history: store,
+    live,
+    run: (id) =>
+      runView(
+        id,
+        made.world,
+        store,
+        async (uuid) => (await findBuild({ live, history: store }, uuid)).build,
+        async ({ build }) => (await waiting()).get(`acquire-${build.uuid}`) ?? null,
+      ),
+    config: () => made.world?.config,
+    look: (of, signal) => lookAt(made.gerrits?.reviews, of, signal),
+    file: (facts) => store.file(facts),
+    probes: probes(house),
+    logs: { root: logsOf(house), follow: followConsole },
+    metrics: metrics(house),
+    git: gitDoor(house),
+    tokens: [await siteToken(house.data)],
+    now: Date.now,
+    log: ({ message, error }) => house.log.warn({ err: error }, message),
+  };
+}
+
+/** What was merged on this data directory, whoever merged it. */
+function gitDoor({ data, site }: House): GitDoor {
+  const connections = Object.keys(site.connections).filter(
+    (name) => site.connections[name]?.driver === 'gerrit',
+  );
+  return createGitDoor({ locate: (path) => locateRepo(join(data, 'git'), connections, path) });
+}
+
+/** Asked by people, so no event says how new the answer must be. */
+async function lookAt(
+  reviews: Reviews | undefined,
+  { connection, number, patchset }: ChangeLook,
+  signal: AbortSignal,
+): Promise<ChangeFetched['outcome']> {
+  const review = connection === undefined ? [...(reviews?.values() ?? [])][0] : reviews?.get(connection);
+  if (review === undefined)
+    return { kind: 'failed', reason: `the site has no connection named ${connection ?? 'gerrit'}` };
+  const of = { connection: review.connection, number, ...(patchset === undefined ? {} : { patchset }) };
+  return review.fetch({ kind: 'fetch', id: 'look', ...of, expect: {}, dependents: false }, signal);
+}

@@ -1,0 +1,73 @@
+import { overSsh } from '../../workers/gerrit/overssh.ts';
+import { GerritSettings } from '../../workers/gerrit/settings.ts';
+import { gerritReview } from '../../workers/gerrit/source.ts';
+import { type GerritConnection, openConnection } from '../../workers/intake.ts';
+import { type Reviews, SmtpSettings } from '../../workers/reporter.ts';
+import { type House, need, type PartOf } from '../house.ts';
+import { type Site, sitePath } from '../site.ts';
+
+/** The Gerrits of the site, as every role that speaks to them shares them. */
+export interface Gerrits {
+  readonly connections: readonly GerritConnection[];
+  readonly reviews: Reviews;
+}
+
+/** Connects to nobody yet: each connection opens when it is first used. */
+export const gerrits: PartOf = (house) => ({
+  name: 'gerrits',
+  async start() {
+    const opened = openGerrits(house);
+    house.made.gerrits = opened;
+    return {
+      async close() {
+        for (const connection of opened.connections) await connection[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
+
+function openGerrits(house: House): Gerrits {
+  const { store } = need(house, 'core');
+  const settings = gerritSettings(house.site, (path) => sitePath(house.base, path));
+  const connections = settings.map((gerrit) => openConnection(gerrit));
+  const reviews = new Map(
+    connections.map(({ settings: gerrit, commands }) => [
+      gerrit.connection,
+      gerritReview(gerrit, overSsh(commands, gerrit), store),
+    ]),
+  );
+  return { connections, reviews };
+}
+
+/** Connections of the site file, as the hands take them. */
+export function gerritSettings(site: Site, path: (text: string) => string): GerritSettings[] {
+  return Object.entries(site.connections).flatMap(([connection, given]) => {
+    if (given.driver !== 'gerrit') return [];
+    return [
+      GerritSettings.parse({
+        connection,
+        host: given.host,
+        port: given.port,
+        user: given.user,
+        keyFile: path(given.key),
+        hostKeys: [given['host-key']].flat().join('\n'),
+        ...(given.name === undefined ? {} : { fullName: given.name }),
+        keepalive: given.keepalive,
+        probeInterval: given['silence-limit'],
+        reconcileInterval: given['reconcile-every'],
+        lookBack: given['look-back'],
+        readBack: given['read-back'],
+      }),
+    ];
+  });
+}
+
+export function smtpSettings(site: Site): Map<string, SmtpSettings> {
+  const found = new Map<string, SmtpSettings>();
+  for (const [connection, given] of Object.entries(site.connections)) {
+    if (given.driver !== 'smtp') continue;
+    const { server, port, 'default-from': defaultFrom, 'default-to': defaultTo } = given;
+    found.set(connection, SmtpSettings.parse({ connection, server, port, defaultFrom, defaultTo }));
+  }
+  return found;
+}

@@ -1,0 +1,49 @@
+import type { Probe } from '../../server/ports.ts';
+import type { House } from '../house.ts';
+
+/** What must work for this process to be of use. */
+export function probes(house: House): Readonly<Record<string, Probe>> {
+  const { roles } = house;
+  return {
+    database: database(house),
+    ...(roles.has('scheduler') ? { scheduler: leads(house), gerrit: listens(house) } : {}),
+    ...(roles.has('server') && !roles.has('scheduler') ? { world: knowsWorld(house) } : {}),
+  };
+}
+
+function database({ made }: House): Probe {
+  return async () => {
+    await made.core?.store.isDone('probe');
+    return { ok: true, detail: 'answers' };
+  };
+}
+
+/** A second scheduler that stands by is as ready as it can be. */
+function leads({ made, roles }: House): Probe {
+  return async () => {
+    const leading = made.reign?.aborted === false;
+    if (!leading)
+      return { ok: !roles.has('server'), detail: roles.has('server') ? 'does not lead' : 'stands by' };
+    const configured = made.world?.config !== undefined;
+    return { ok: configured, detail: configured ? 'leads' : 'has no configuration yet' };
+  };
+}
+
+function listens({ made, roles }: House): Probe {
+  return async () => {
+    if (made.reign?.aborted !== false && !roles.has('server'))
+      return { ok: true, detail: 'the leader listens' };
+    const deaf = made.intakes.filter((intake) => intake.state().stream.phase.kind !== 'connected');
+    if (made.intakes.length === 0) return { ok: false, detail: 'not started yet' };
+    if (deaf.length === 0) return { ok: true, detail: 'every event stream is connected' };
+    return { ok: false, detail: `not connected: ${deaf.map(({ connection }) => connection).join(', ')}` };
+  };
+}
+
+function knowsWorld({ made }: House): Probe {
+  return async () => {
+    if (made.world?.config !== undefined)
+      return { ok: true, detail: 'a scheduler has put a configuration in force' };
+    return { ok: false, detail: 'no scheduler has put a configuration in force yet' };
+  };
+}

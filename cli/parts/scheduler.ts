@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type { SiteConfig } from '../../pipelines/ports.ts';
+import { nextAlarm, step } from '../../pipelines/step.ts';
+import { digestOf, emptyWorld, worldFrom } from '../../pipelines/world.ts';
+import { dispatcher } from '../../workers/dispatch.ts';
+import { runScheduler } from '../../workers/scheduler.ts';
+import { gitUrl, publicUrl } from '../addresses.ts';
+import { type House, need, type PartOf } from '../house.ts';
+import { gerritSettings } from './gerrits.ts';
+
+/** The kernel, when its turn to lead comes; and the configuration it plans by. */
+export const scheduler =
+  (wanted: () => SiteConfig): PartOf =>
+  (house) => ({
+    name: 'scheduler',
+    async start(stop) {
+      const { log, made } = house;
+      const { store, queue, site } = need(house, 'core');
+      const running = runScheduler(
+        {
+          store,
+          dispatch: dispatcher(store, queue, ({ action, error }) =>
+            log.warn({ action, code: error.code }, error.message),
+          ),
+          kernel: { emptyWorld, worldFrom, digestOf, step, nextAlarm },
+          clock: { now: Date.now },
+          site,
+          onWorld: (world) => {
+            made.world = world;
+          },
+          onReign: (reign) => {
+            made.reign = reign;
+          },
+          log: ({ kind, ...rest }) => log[kind === 'leading' ? 'info' : 'warn'](rest, `scheduler: ${kind}`),
+        },
+        stop,
+      );
+      await configure(house, wanted());
+      return { running };
+    },
+  });
+
+/** Puts a validated configuration in force. False: it is in force already. */
+export async function configure(house: House, config: SiteConfig): Promise<boolean> {
+  const { store } = need(house, 'core');
+  const full = placed(house, config);
+  if (digestOf(await store.world()) === full.digest) return false;
+  await store.saveConfig(full);
+  const at = Date.now();
+  await store.file([
+    { key: `configured/${full.digest}/${at}`, fact: { kind: 'Configured', at, digest: full.digest } },
+  ]);
+  return true;
+}
+
+/** What the kernel must know of this site: settings are part of the configuration it plans by. */
+function placed(house: House, config: SiteConfig): SiteConfig {
+  const accounts = Object.fromEntries(
+    gerritSettings(house.site, String).map(({ connection, user }) => [connection, [user]]),
+  );
+  const settings = {
+    accounts,
+    gitUrl: gitUrl(house),
+    statusUrl: publicUrl(house),
+    jobNameInReport: true,
+    reportTimes: true,
+    parameterRules: house.site['parameter-functions'],
+  };
+  const digest = createHash('sha256')
+    .update(JSON.stringify([config.digest, settings]))
+    .digest('hex');
+  return { ...config, digest, settings };
+}
