@@ -1,6 +1,8 @@
 import type { MergeEntry } from '../../pipelines/action.ts';
 import { Fault } from '../../pipelines/fault.ts';
 import { GitExit, gitFault, isCorruption } from './command.ts';
+import { writeCommit } from './commit.ts';
+import { mergeTreeArgs, type TreeMerger } from './mergetrees.ts';
 import type { CommitFacts, Repo } from './repo.ts';
 
 /**
@@ -18,26 +20,15 @@ import type { CommitFacts, Repo } from './repo.ts';
  *   does with a merge commit in a cherry-picking project, we do as well: merge it.
  */
 export async function mergeChange(
-  repo: Repo,
+  tools: MergeTools,
   state: CommitFacts,
   head: CommitFacts,
   entry: MergeEntry,
-  identity: MergeIdentity,
-  signal: AbortSignal,
 ): Promise<Merged> {
-  const git: Git = {
-    run: (args, options = {}) => repo.run(args, { signal, ...options }),
-    identity: {
-      GIT_AUTHOR_NAME: identity.name,
-      GIT_AUTHOR_EMAIL: identity.email,
-      GIT_COMMITTER_NAME: identity.name,
-      GIT_COMMITTER_EMAIL: identity.email,
-    },
-  };
   try {
     return entry.mode === 'cherry-pick' && head.parents.length < 2
-      ? await pick(git, state, head)
-      : await merge(git, state, head, entry);
+      ? await pick(tools, state, head)
+      : await merge(tools, state, head, entry);
   } catch (caught) {
     if (!(caught instanceof GitExit) || isCorruption(caught)) throw caught;
     const fault = gitFault(caught, `git cannot merge change ${entry.number},${entry.patchset}`);
@@ -52,84 +43,86 @@ export interface MergeIdentity {
   readonly email: string;
 }
 
+export interface MergeTools {
+  readonly repo: Repo;
+  readonly trees: TreeMerger;
+  readonly identity: MergeIdentity;
+  readonly signal: AbortSignal;
+}
+
 export type Merged =
   | { readonly kind: 'merged'; readonly state: CommitFacts }
   | { readonly kind: 'conflict'; readonly files: string[] };
-
-interface Git {
-  run(args: readonly string[], options?: { input?: string; env?: Record<string, string> }): Promise<string>;
-  readonly identity: Record<string, string>;
-}
 
 /** Enough for a comment; a change that conflicts in more is not read file by file. */
 const mostFiles = 100;
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
-async function merge(git: Git, state: CommitFacts, head: CommitFacts, entry: MergeEntry): Promise<Merged> {
+async function merge(
+  tools: MergeTools,
+  state: CommitFacts,
+  head: CommitFacts,
+  entry: MergeEntry,
+): Promise<Merged> {
   if (head.commit === state.commit) return { kind: 'merged', state };
-  const tree = await mergeTree(git, state.commit, head.commit);
+  const tree = await mergeTree(tools, state.commit, head.commit);
   if (tree.kind === 'conflict') return tree;
   // One contains the other only if the merged tree is that of one of them: else the question need not be asked.
   if (tree.tree === state.tree || tree.tree === head.tree) {
-    const base = await mergeBase(git, state.commit, head.commit);
+    const base = await mergeBase(tools, state.commit, head.commit);
     if (base === head.commit) return { kind: 'merged', state };
     if (base === state.commit) return { kind: 'merged', state: head };
   }
   const committedOn = laterOf(state, head);
-  const date = `@${committedOn} +0000`;
-  const message = `Merge change ${entry.number},${entry.patchset} into ${entry.branch}\n`;
-  const parents = [state.commit, head.commit];
-  const commit = await commitTree(git, tree.tree, parents, message, {
-    ...git.identity,
-    GIT_AUTHOR_DATE: date,
-    GIT_COMMITTER_DATE: date,
-  });
-  return {
-    kind: 'merged',
-    state: { commit, tree: tree.tree, parents, committedOn, author: head.author, message },
+  const stamp = { ...tools.identity, date: `${committedOn} +0000` };
+  const made = {
+    tree: tree.tree,
+    parents: [state.commit, head.commit],
+    author: stamp,
+    message: `Merge change ${entry.number},${entry.patchset} into ${entry.branch}\n`,
   };
+  const commit = await writeCommit(tools.repo.dir, { ...made, committer: stamp });
+  return { kind: 'merged', state: { ...made, commit, committedOn } };
 }
 
-async function pick(git: Git, state: CommitFacts, head: CommitFacts): Promise<Merged> {
+async function pick(tools: MergeTools, state: CommitFacts, head: CommitFacts): Promise<Merged> {
   if (head.commit === state.commit) return { kind: 'merged', state };
-  const tree = await pickTree(git, state, head);
+  const tree = await pickTree(tools, state, head);
   // Empty: the change is there already, as this commit or as another one. A pick of a contained change may also conflict
   // with what came after it, so then the history is asked.
   if (tree.kind === 'tree' && tree.tree === state.tree) return { kind: 'merged', state };
-  if ((await mergeBase(git, state.commit, head.commit)) === head.commit) return { kind: 'merged', state };
+  if ((await mergeBase(tools, state.commit, head.commit)) === head.commit) return { kind: 'merged', state };
   if (tree.kind === 'conflict') return tree;
   const committedOn = laterOf(state, head);
-  const message = head.message.trim() === '' ? '(no message)\n' : head.message;
-  const commit = await commitTree(git, tree.tree, [state.commit], message, {
-    ...git.identity,
-    GIT_AUTHOR_NAME: usableName(head.author.name),
-    GIT_AUTHOR_EMAIL: head.author.email,
-    GIT_AUTHOR_DATE: `@${head.author.date}`,
-    GIT_COMMITTER_DATE: `@${committedOn} +0000`,
-  });
-  return {
-    kind: 'merged',
-    state: { commit, tree: tree.tree, parents: [state.commit], committedOn, author: head.author, message },
+  const made = {
+    tree: tree.tree,
+    parents: [state.commit],
+    author: head.author,
+    message: head.message.trim() === '' ? '(no message)\n' : head.message,
   };
+  const committer = { ...tools.identity, date: `${committedOn} +0000` };
+  const commit = await writeCommit(tools.repo.dir, { ...made, committer });
+  return { kind: 'merged', state: { ...made, commit, committedOn } };
 }
 
-async function pickTree(git: Git, state: CommitFacts, head: CommitFacts): Promise<Tree> {
+async function pickTree(tools: MergeTools, state: CommitFacts, head: CommitFacts): Promise<Tree> {
   const [parent] = head.parents;
   if (parent === state.commit) return { kind: 'tree', tree: head.tree };
-  const env = { ...git.identity, GIT_AUTHOR_DATE: '@0 +0000', GIT_COMMITTER_DATE: '@0 +0000' };
+  const stamp = { ...tools.identity, date: '0 +0000' };
+  const commit = (tree: string, parents: readonly string[], message: string): Promise<string> =>
+    writeCommit(tools.repo.dir, { tree, parents, message, author: stamp, committer: stamp });
   if (parent !== undefined) {
-    const joined = await commitTree(git, state.tree, [parent], 'ours\n', env);
-    return mergeTree(git, joined, head.commit);
+    return mergeTree(tools, await commit(state.tree, [parent], 'ours\n'), head.commit);
   }
   // A first commit of a history: both sides get an empty one below them.
-  const root = await commitTree(git, emptyTree, [], 'root\n', env);
-  const ours = await commitTree(git, state.tree, [root], 'ours\n', env);
-  return mergeTree(git, ours, await commitTree(git, head.tree, [root], 'theirs\n', env));
+  const root = await commit(emptyTree, [], 'root\n');
+  const ours = await commit(state.tree, [root], 'ours\n');
+  return mergeTree(tools, ours, await commit(head.tree, [root], 'theirs\n'));
 }
 
-async function mergeBase(git: Git, a: string, b: string): Promise<string | undefined> {
+async function mergeBase({ repo, signal }: MergeTools, a: string, b: string): Promise<string | undefined> {
   try {
-    return (await git.run(['merge-base', a, b])).trim();
+    return (await repo.run(['merge-base', a, b], { signal })).trim();
   } catch (caught) {
     if (caught instanceof GitExit && caught.code === 1) return undefined;
     throw caught;
@@ -141,43 +134,19 @@ type Tree =
   | { readonly kind: 'conflict'; readonly files: string[] };
 
 /** The exit code alone says whether it is clean: a conflict of folder renames may name no file. */
-async function mergeTree(git: Git, ours: string, theirs: string): Promise<Tree> {
-  try {
-    const out = await git.run([
-      'merge-tree',
-      '--write-tree',
-      '-z',
-      '--name-only',
-      '--no-messages',
-      ours,
-      theirs,
-    ]);
-    return { kind: 'tree', tree: out.split('\0')[0]?.trim() ?? '' };
-  } catch (caught) {
-    if (!(caught instanceof GitExit) || caught.code !== 1) throw caught;
-    const files = caught.stdout.split('\0').slice(1);
-    return { kind: 'conflict', files: [...new Set(files)].filter((file) => file !== '').slice(0, mostFiles) };
-  }
-}
-
-async function commitTree(
-  git: Git,
-  tree: string,
-  parents: readonly string[],
-  message: string,
-  env: Record<string, string>,
-): Promise<string> {
-  const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-'];
-  return (await git.run(args, { input: message, env })).trim();
+async function mergeTree({ repo, trees, signal }: MergeTools, ours: string, theirs: string): Promise<Tree> {
+  const { code, parts } = await trees.merge(ours, theirs);
+  const [tree, ...files] = parts;
+  if (code === 0 && tree !== undefined) return { kind: 'tree', tree };
+  // git 2.39 also ends with 1 when it cannot read a commit; then it names no tree.
+  if (code === 1 && tree !== undefined)
+    return { kind: 'conflict', files: [...new Set(files)].slice(0, mostFiles) };
+  // For what git says about it.
+  await repo.run([...mergeTreeArgs, ours, theirs], { signal });
+  throw new Fault('git-failed', `git merge-tree ended with ${code}`, { retry: true });
 }
 
 /** Time goes on from parent to child, as git's walks expect; a clock from another century is not passed on. */
 function laterOf(state: CommitFacts, head: CommitFacts): number {
   return Math.min(Math.max(state.committedOn, head.committedOn, 0), 2 ** 32 - 1);
-}
-
-/** git refuses a name of nothing but blanks and punctuation. */
-function usableName(name: string): string {
-  // oxlint-disable-next-line no-control-regex -- what git calls crud
-  return name.replace(/[\u0000-\u0020.,:;<>"\\']/g, '') === '' ? 'unknown' : name;
 }

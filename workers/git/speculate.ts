@@ -2,7 +2,8 @@ import type { MergeEntry } from '../../pipelines/action.ts';
 import type { MergeFinished } from '../../pipelines/event.ts';
 import { Fault } from '../../pipelines/fault.ts';
 import { crashpoint } from '../crashpoint.ts';
-import { type MergeIdentity, mergeChange } from './merge.ts';
+import { type MergeIdentity, type MergeTools, mergeChange } from './merge.ts';
+import { openTreeMerger } from './mergetrees.ts';
 import {
   baseRef,
   isBranch,
@@ -213,11 +214,23 @@ async function bring(
 }
 
 /** Merges what is not published, in order. Answers the conflict that stopped it, if one did. */
-async function walk(
-  lane: Lane,
-  identity: MergeIdentity,
-  signal: AbortSignal,
-): Promise<{ index: number; entry: MergeEntry; files: string[] } | undefined> {
+async function walk(lane: Lane, identity: MergeIdentity, signal: AbortSignal): Promise<Conflict | undefined> {
+  const { repo } = lane;
+  const trees = openTreeMerger(repo.dir, signal);
+  try {
+    return await walkWith(lane, { repo, trees, identity, signal });
+  } finally {
+    trees.close();
+  }
+}
+
+interface Conflict {
+  readonly index: number;
+  readonly entry: MergeEntry;
+  readonly files: string[];
+}
+
+async function walkWith(lane: Lane, tools: MergeTools): Promise<Conflict | undefined> {
   const factsOf = (commit: string | undefined): CommitFacts => {
     const facts = commit === undefined ? undefined : lane.facts.get(commit);
     if (facts === undefined) throw new Fault('bug', `nothing is known of commit ${commit ?? '(none)'}`);
@@ -227,14 +240,7 @@ async function walk(
   for (const [index, step] of lane.steps) {
     const known = lane.published.get(index);
     if (known === undefined) {
-      const merged = await mergeChange(
-        lane.repo,
-        state,
-        factsOf(step.entry.revision),
-        step.entry,
-        identity,
-        signal,
-      );
+      const merged = await mergeChange(tools, state, factsOf(step.entry.revision), step.entry);
       if (merged.kind === 'conflict') return { index, entry: step.entry, files: merged.files };
       state = merged.state;
       crashpoint('merge.change.after');
