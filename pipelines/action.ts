@@ -147,8 +147,18 @@ export const ReportAction = z.object({
   message: z.string(),
   labels: z.record(z.string(), z.number()),
   submit: z.boolean(),
-  /** What was tested, for the check around a submit: the tip the tree was built on, and the tree. */
-  tested: z.object({ base: z.string(), commit: z.string(), tree: z.string().optional() }).optional(),
+  /**
+   * What was tested, for the checks around a submit: the tip everything was built on, the tree the change was merged onto
+   * (what the branch must hold before), and the tree that came out (what it must hold afterwards).
+   */
+  tested: z
+    .object({
+      base: z.string(),
+      commit: z.string(),
+      tree: z.string().optional(),
+      onto: z.string().optional(),
+    })
+    .optional(),
 });
 export type ReportAction = z.infer<typeof ReportAction>;
 

@@ -79,6 +79,8 @@ export const MergeFinished = z.object({
       bases: z.array(z.object({ project: z.string(), branch: z.string(), commit: z.string() })),
       /** Tree of `commit`, to compare with what a submit made of it. */
       tree: z.string().optional(),
+      /** Tree that the last change was merged onto: what its branch must hold when it is submitted. */
+      onto: z.string().optional(),
     }),
     z.object({
       kind: z.literal('conflict'),
@@ -142,7 +144,15 @@ export const Reported = z.object({
   action,
   outcome: z.discriminatedUnion('kind', [
     /** `merged` is there when the action asked to submit and Gerrit was read back. */
-    z.object({ kind: z.literal('posted'), merged: z.boolean().optional(), note: z.string().optional() }),
+    z.object({
+      kind: z.literal('posted'),
+      merged: z.boolean().optional(),
+      note: z.string().optional(),
+      /** It is merged, and the branch holds something else than what was tested: a person must look. */
+      alarm: z.string().optional(),
+    }),
+    /** Not submitted: its branch holds something else than what the change was tested on. */
+    z.object({ kind: z.literal('moved'), reason: z.string() }),
     z.object({ kind: z.literal('refused'), reason: z.string() }),
   ]),
 });

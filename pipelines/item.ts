@@ -34,7 +34,9 @@ export type Merge =
       readonly commit: string;
       readonly url: string;
       readonly bases: readonly { project: string; branch: string; commit: string }[];
-      readonly tree?: string;
+      readonly tree?: string | undefined;
+      /** Tree that the change was merged onto. */
+      readonly onto?: string | undefined;
     }
   | { readonly phase: 'conflict'; readonly change: string; readonly files: readonly string[] }
   | { readonly phase: 'failed'; readonly reason: string }

@@ -112,8 +112,15 @@ function tested(item: Item, change: Change): Pick<ReportAction, 'tested'> {
   if (merge.phase !== 'merged') return {};
   const base = merge.bases.find((each) => each.project === change.project && each.branch === change.branch);
   if (base === undefined) return {};
-  const tree = merge.tree === undefined ? {} : { tree: merge.tree };
-  return { tested: { base: base.commit, commit: merge.commit, ...tree } };
+  const { commit, tree, onto } = merge;
+  return {
+    tested: {
+      base: base.commit,
+      commit,
+      ...(tree === undefined ? {} : { tree }),
+      ...(onto === undefined ? {} : { onto }),
+    },
+  };
 }
 
 function addresses(reporter: Reporter): { from?: string; to?: string } {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { MergeAction, MergeEntry } from '../pipelines/action.ts';
 import { asFault, Fault, stopped } from '../pipelines/fault.ts';
 import type { Merger } from '../pipelines/ports.ts';
+import { type Branches, branchesOf } from './git/branches.ts';
 import { GitExit, gitFault, isCorruption } from './git/command.ts';
 import { createKeyedLock } from './git/lock.ts';
 import type { MergeIdentity } from './git/merge.ts';
@@ -38,6 +39,8 @@ export interface MergerOptions {
 export interface GitMerger extends Merger {
   /** The repository behind `/p/<path>`, for the git door. */
   readonly locate: (path: string) => string | undefined;
+  /** What the branches of a connection hold now. */
+  readonly branches: (connection: string) => Branches;
 }
 
 const minute = 60_000;
@@ -152,8 +155,36 @@ export function createMerger(options: MergerOptions): GitMerger {
     }
   }
 
+  /** One look at a project's repository, between its merges. */
+  async function alone<T>(
+    connection: string,
+    project: string,
+    outer: AbortSignal,
+    work: (repo: Repo, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (!isProject(project)) {
+      throw new Fault('git-failed', `not a project name: ${JSON.stringify(project)}`);
+    }
+    const repo = repoOf(connection, project);
+    const late = AbortSignal.timeout(options.deadline ?? 10 * minute);
+    const signal = AbortSignal.any([outer, closing.signal, late]);
+    const release = await locks.hold([repo.dir], signal);
+    try {
+      return await work(repo, signal);
+    } catch (caught) {
+      if (late.aborted && !outer.aborted) {
+        throw new Fault('deadline', `a look at ${project} took too long`, { retry: true, cause: caught });
+      }
+      if (closing.signal.aborted) throw stopped();
+      throw caught;
+    } finally {
+      release();
+    }
+  }
+
   return {
     merge,
+    branches: (connection) => branchesOf((project, outer, work) => alone(connection, project, outer, work)),
     locate: (path) => locateRepo(options.dir, connections, path),
     async [Symbol.asyncDispose]() {
       closing.abort(stopped());

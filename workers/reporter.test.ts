@@ -121,7 +121,7 @@ describe('a connection that the site does not have', () => {
       labels: {},
       submit: false,
     };
-    expect(await reportHand(new Map())(report, never)).toMatchObject({ kind: 'refused' });
+    expect(await reportHand(new Map(), () => undefined)(report, never)).toMatchObject({ kind: 'refused' });
     const fetch = {
       kind: 'fetch' as const,
       id: 'f',

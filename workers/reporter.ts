@@ -18,11 +18,14 @@ export function fetchHand(reviews: Reviews): Hand<'fetch'> {
   };
 }
 
-export function reportHand(reviews: Reviews): Hand<'report'> {
+/** `alarm` is told what a person must look at. */
+export function reportHand(reviews: Reviews, alarm: (text: string) => void): Hand<'report'> {
   return async (action, signal) => {
     const review = reviews.get(action.connection);
     if (review === undefined) return { kind: 'refused', reason: noConnection(action.connection) };
-    return await review.report(action, signal);
+    const outcome = await review.report(action, signal);
+    if (outcome.kind === 'posted' && outcome.alarm !== undefined) alarm(outcome.alarm);
+    return outcome;
   };
 }
 

@@ -33,7 +33,10 @@ function openGerrits(house: House): Gerrits {
   const reviews = new Map(
     connections.map(({ settings: gerrit, commands }) => [
       gerrit.connection,
-      gerritReview(gerrit, overSsh(commands, gerrit), store),
+      gerritReview(gerrit, overSsh(commands, gerrit), store, {
+        // Who reports also merges, and opened the repositories by then.
+        branches: () => house.made.worker?.merger.branches(gerrit.connection),
+      }),
     ]),
   );
   return { connections, reviews };

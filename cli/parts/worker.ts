@@ -45,7 +45,8 @@ export const worker: PartOf = (house) => ({
     await handle(options, 'fetch', fetchHand(reviews), { concurrency: 8 });
     await handle(options, 'merge', (action, signal) => merger.merge(action, signal), { concurrency: 4 });
     await handle(options, 'build', build, { concurrency: places });
-    await handle(options, 'report', reportHand(reviews), { concurrency: 4 });
+    const alarm = (text: string) => house.log.error({ part: 'gate' }, `ALARM: ${text}`);
+    await handle(options, 'report', reportHand(reviews, alarm), { concurrency: 4 });
     await handle(options, 'mail', mailHand(smtpSettings(house.site), store, site), { concurrency: 2 });
     return { close: () => opened.close() };
   },

@@ -19,12 +19,18 @@ export function onReported(draft: Draft, rules: Rules, fact: Reported): string {
   if (pending?.kind !== 'report') return 'stale answer';
   forget(draft, fact.action);
   const { outcome } = fact;
-  const refused = outcome.kind === 'refused';
-  const detail = refused ? outcome.reason : outcome.note;
-  noteReport(draft, fact.action, pending.record, refused ? 'REFUSED' : 'POSTED', detail);
+  const detail = detailOf(outcome);
+  noteReport(draft, fact.action, pending.record, results[outcome.kind], detail);
   const item = draft.tables.items.get(pending.item);
-  const said = refused ? `report refused: ${outcome.reason}` : 'reported';
+  const said = outcome.kind === 'posted' ? 'reported' : `report ${outcome.kind}: ${outcome.reason}`;
   if (item?.phase.kind !== 'submitting' || !item.phase.reports.includes(fact.action)) return said;
+  if (outcome.kind === 'moved') {
+    // Not on what its branch holds now: it keeps its place, and it and all that stands on it are tested again.
+    change(draft, item.id, { phase: { kind: 'testing' } });
+    restart(draft, mustItem(draft, item.id), 'rebased');
+    draft.dirty.add(item.queue);
+    return `tested again: ${outcome.reason}`;
+  }
   const reports = item.phase.reports.filter((id) => id !== fact.action);
   const merged = item.phase.merged || (outcome.kind === 'posted' && outcome.merged === true);
   if (reports.length > 0) {
@@ -33,7 +39,15 @@ export function onReported(draft: Draft, rules: Rules, fact: Reported): string {
   }
   const pipeline = rules.pipelines.get(item.pipeline)?.pipeline;
   if (pipeline !== undefined) conclude(draft, rules, pipeline, item, merged, detail);
-  return merged ? 'merged' : `${said}, but not merged`;
+  if (!merged) return `${said}, but not merged`;
+  const alarm = outcome.kind === 'posted' ? outcome.alarm : undefined;
+  return alarm === undefined ? 'merged' : `merged, ALARM: ${alarm}`;
+}
+
+const results = { posted: 'POSTED', refused: 'REFUSED', moved: 'MOVED' } as const;
+
+function detailOf(outcome: Reported['outcome']): string | undefined {
+  return outcome.kind === 'posted' ? (outcome.alarm ?? outcome.note) : outcome.reason;
 }
 
 function conclude(

@@ -54,8 +54,8 @@ export function onMergeFinished(draft: Draft, rules: Rules, fact: MergeFinished)
 function mergeOf(outcome: MergeFinished['outcome']): Item['set']['merge'] {
   switch (outcome.kind) {
     case 'merged': {
-      const { commit, url, bases, tree } = outcome;
-      return { phase: 'merged', commit, url, bases, ...(tree === undefined ? {} : { tree }) };
+      const { kind: _, ...state } = outcome;
+      return { phase: 'merged', ...state };
     }
     case 'conflict':
       return { phase: 'conflict', change: `${outcome.number},${outcome.patchset}`, files: outcome.files };

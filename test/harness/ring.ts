@@ -1,5 +1,5 @@
 import type { Action, ActionOf } from '../../pipelines/action.ts';
-import type { ChangeFetched, Fact } from '../../pipelines/event.ts';
+import type { ChangeFetched, Fact, Reported } from '../../pipelines/event.ts';
 import type { Row, SiteConfig } from '../../pipelines/ports.ts';
 import { step } from '../../pipelines/step.ts';
 import { emptyWorld, type World } from '../../pipelines/world.ts';
@@ -44,6 +44,8 @@ export interface Ring {
   readonly reports: ActionOf<'report'>[];
   readonly mails: ActionOf<'mail'>[];
   readonly merged: string[];
+  /** Somebody merged something else into these projects: the next submit there is not asked for. */
+  readonly moved: Set<string>;
   /** What was built for each ref: the stack, and how many changes had merged then. */
   readonly trials: Map<string, { readonly stack: readonly string[]; readonly merged: number }>;
   /** Leases that were granted and not given back. */
@@ -73,6 +75,7 @@ export function openRing(config: SiteConfig, now = 1_500_000_000_000): Ring {
     reports: [],
     mails: [],
     merged: [],
+    moved: new Set(),
     trials: new Map(),
     leases: new Set(),
     fetch: (action) => answerFetch(ring.gerrit, action, ring.now),
@@ -164,7 +167,9 @@ function act(ring: Ring, action: Action): void {
 }
 
 /** Posts a report: votes become ours, a submit may merge. */
-function say(ring: Ring, action: ActionOf<'report'>): { kind: 'posted'; merged?: boolean } {
+function say(ring: Ring, action: ActionOf<'report'>): Reported['outcome'] {
+  if (action.submit && ring.moved.delete(action.project))
+    return { kind: 'moved', reason: `${action.branch} of ${action.project} moved` };
   ring.reports.push(action);
   const change = mustChange(ring.gerrit, action.number);
   if (action.patchset === currentPatchset(change)) {

@@ -90,6 +90,41 @@ describe('gate', () => {
     });
   });
 
+  test('a branch that moved under what was tested: all of the queue is tested again, in its order', () => {
+    const ring = open();
+    for (const number of ['1', '2']) {
+      create(ring, { number });
+      approve(ring, number);
+    }
+    ring.moved.add('org/project');
+    finish(ring, { job: 'unit', changes: '1,1' });
+    expect(ring.merged).toEqual([]);
+    expect(said(ring).filter((line) => !line.startsWith('start'))).toEqual([]);
+    expect(jobs(ring)).toEqual(['unit [1,1]', 'unit [1,1 2,1]']);
+    const builds = running(ring).map(({ action }) => action.uuid);
+    expect(ring.builds.slice(0, 2).map(({ action }) => action.uuid)).not.toContain(builds[0]);
+    const report = ring.history.findLast(({ table }) => table === 'report')?.value;
+    expect(report).toMatchObject({ result: 'MOVED', detail: 'master of org/project moved' });
+    finishAll(ring);
+    expect(ring.merged).toEqual(['1,1', '2,1']);
+  });
+
+  test('a merge that made something else than was tested is told, and is a merge', () => {
+    const ring = open();
+    create(ring, { number: '1' });
+    approve(ring, '1');
+    ring.hold.add('report');
+    finishAll(ring);
+    const [report] = ring.held.splice(0);
+    const outcome = { kind: 'posted' as const, merged: true, alarm: 'master never held the tested tree' };
+    const note = deliver(ring, { kind: 'Reported', at: ring.now, action: report?.id ?? '', outcome });
+    expect(note).toBe('merged, ALARM: master never held the tested tree');
+    expect(ring.history.findLast(({ table }) => table === 'item')?.value).toMatchObject({
+      result: 'SUCCESS',
+      detail: 'master never held the tested tree',
+    });
+  });
+
   test('entering the gate ends the check', () => {
     const ring = open();
     push(ring, { number: '1' });

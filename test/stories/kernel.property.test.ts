@@ -102,7 +102,16 @@ const happening = fc.oneof(
   {
     weight: 12,
     arbitrary: fc.record({
-      op: fc.constantFrom('approve', 'approve', 'amend', 'abandon', 'restore', 'failmerge', 'dequeue'),
+      op: fc.constantFrom(
+        'approve',
+        'approve',
+        'amend',
+        'abandon',
+        'restore',
+        'failmerge',
+        'move',
+        'dequeue',
+      ),
       n: fc.nat(5),
     }),
   },
@@ -171,6 +180,9 @@ function happen(ring: Ring, what: Happening): void {
       return;
     case 'failmerge':
       if (change !== undefined) change.failMerge = !change.failMerge;
+      return;
+    case 'move':
+      if (change !== undefined) ring.moved.add(change.project);
       return;
     case 'dequeue': {
       if (change === undefined) return;
@@ -249,6 +261,7 @@ function watch(ring: Ring): { check: () => void; store: Map<string, unknown> } {
       for (; seen < ring.facts.length; seen++) {
         const { fact, config } = ring.facts[seen] ?? { fact: undefined, config: undefined };
         if (fact === undefined) break;
+        takenBack(fact, finals, world);
         const first = step(world, fact, config);
         const second = step(world, fact, config);
         expect(second.actions).toEqual(first.actions);
@@ -318,6 +331,13 @@ function kept(
     const old = before.get(queue) ?? [];
     expect(items.filter((id) => old.includes(id))).toEqual(old.filter((id) => items.includes(id)));
   }
+}
+
+/** What Gerrit was not told, since its branch had moved, is no verdict. */
+function takenBack(fact: Fact, finals: Map<string, number>, world: World): void {
+  if (fact.kind !== 'Reported' || fact.outcome.kind !== 'moved') return;
+  const pending = world.tables.pending.get(fact.action);
+  if (pending?.kind === 'report') finals.delete(pending.item);
 }
 
 /** An item speaks its verdict once. */

@@ -4,9 +4,11 @@ import { Reported } from '../../pipelines/event.ts';
 import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
+import type { Branches } from '../git/branches.ts';
 import { pause } from './pause.ts';
 import { countOurs, isLabelName, labelName, remedyFor, reviewInput, signed } from './review.ts';
 import type { GerritSettings } from './settings.ts';
+import { differenceAfter, standOf } from './submit.ts';
 import type { ReviewInput, Said, Talk, Target, Transport } from './transport.ts';
 
 /**
@@ -18,17 +20,19 @@ import type { ReviewInput, Said, Talk, Target, Transport } from './transport.ts'
  * counts as lost only after it stayed invisible for `readBack`.
  *
  * A submit needs no such care to be safe (a change merges once), but its answer lies at times in both directions; the
- * status of the change decides.
+ * status of the change decides. Around it the branch is compared with what was tested (submit.ts).
  */
 export type Effects = Pick<Store, 'effect' | 'saveEffect'>;
 
 const Effect = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('posting'), baseline: z.number(), at: z.number() }),
-  z.object({ phase: z.literal('submitting'), note: z.string().optional() }),
+  /** `before`: the tip of its branch just before. */
+  z.object({ phase: z.literal('submitting'), note: z.string().optional(), before: z.string().optional() }),
   z.object({ phase: z.literal('done'), outcome: Reported.shape.outcome }),
 ]);
 type Effect = z.infer<typeof Effect>;
 type Outcome = Reported['outcome'];
+type Submitting = Extract<Effect, { phase: 'submitting' }>;
 
 const ATTEMPTS = 3;
 /** Rounds in which Gerrit may refuse one label after the other, or a length. */
@@ -38,6 +42,8 @@ export interface ReportContext {
   readonly transport: Transport;
   readonly effects: Effects;
   readonly settings: Pick<GerritSettings, 'user' | 'readBack'>;
+  /** Without them a submit is asked for unchecked. */
+  readonly branches?: Branches | undefined;
   readonly now?: () => number;
 }
 
@@ -49,12 +55,17 @@ export async function postReport(
   const saved = Effect.safeParse(await context.effects.effect(action.id));
   const effect = saved.success ? saved.data : undefined;
   if (effect?.phase === 'done') return effect.outcome;
-  if (effect?.phase === 'submitting') return await finish(action, context, effect.note, true, signal);
+  if (effect?.phase === 'submitting') return await finish(action, context, effect.note, effect, signal);
+  if (action.submit && effect === undefined) {
+    // Before anything is said: a success that must be tested again is no success.
+    const stand = await standOf(action, context.branches, signal);
+    if (stand.kind === 'moved') return await settle(action, context, stand);
+  }
   const posted = await post(action, context, effect, signal);
   if (posted.kind === 'refused') return await settle(action, context, posted);
   const note = posted.notes.length === 0 ? undefined : posted.notes.join('; ');
   if (!posted.current) return await settle(action, context, answer(action.submit ? false : undefined, note));
-  return await finish(action, context, note, false, signal);
+  return await finish(action, context, note, undefined, signal);
 }
 
 async function settle(action: ReportAction, context: ReportContext, outcome: Outcome): Promise<Outcome> {
@@ -163,24 +174,38 @@ function votesText(labels: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
-/** The rest of a report that is posted: nothing, or the submit. */
+/** The rest of a report that is posted: nothing, or the submit, which may have been begun before we died. */
 async function finish(
   action: ReportAction,
   context: ReportContext,
   note: string | undefined,
-  resumed: boolean,
+  begun: Submitting | undefined,
   signal: AbortSignal,
 ): Promise<Outcome> {
   if (!action.submit) return await settle(action, context, answer(undefined, note));
+  const { transport, settings, branches, now = Date.now } = context;
   const merged = (talk: Talk) => talk.status === 'MERGED';
-  const { transport, settings, now = Date.now } = context;
-  const say = (outcome: boolean, more?: string) =>
-    settle(action, context, answer(outcome, [note, more].filter((part) => part !== undefined).join('; ')));
-  if (!resumed) {
+  const say = (outcome: boolean, more?: string, alarm?: string) =>
+    settle(
+      action,
+      context,
+      answer(outcome, [note, more].filter((part) => part !== undefined).join('; '), alarm),
+    );
+  let before = begun?.before;
+  const done = async (more?: string) =>
+    await say(true, more, await differenceAfter(action, before, branches, signal));
+  if (begun === undefined) {
     const talk = await transport.talk(action.number, signal);
     if (talk !== undefined && merged(talk)) return await say(true, 'it was merged already');
-    await save(action, context, { phase: 'submitting', ...(note === undefined ? {} : { note }) });
-  } else if (await standsThere(action, context, now(), merged, signal)) return await say(true);
+    const stand = await standOf(action, branches, signal);
+    if (stand.kind === 'moved') return await settle(action, context, stand);
+    before = stand.tip?.commit;
+    await save(action, context, {
+      phase: 'submitting',
+      ...(note === undefined ? {} : { note }),
+      ...(before === undefined ? {} : { before }),
+    });
+  } else if (await standsThere(action, context, now(), merged, signal)) return await done();
   let trouble: Fault | undefined;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const said = await attemptTo('report.submit', () => transport.submit(targetOf(action), signal));
@@ -189,7 +214,7 @@ async function finish(
     const contradicts = refused && !/\bis merged\b/.test(said.text);
     const patience = contradicts ? Math.min(1_000, settings.readBack) : settings.readBack;
     if (await standsThere(action, context, now() + patience, merged, signal))
-      return await say(true, refused ? `Gerrit said: ${said.text}` : undefined);
+      return await done(refused ? `Gerrit said: ${said.text}` : undefined);
     if (refused) return await say(false, said.text);
     if (!(said instanceof Fault))
       return await say(false, 'Gerrit took the submit, but the change is not merged');
@@ -246,10 +271,11 @@ function targetOf({ project, number, patchset }: ReportAction): Target {
   return { project, number, patchset };
 }
 
-function answer(merged: boolean | undefined, note: string | undefined): Outcome {
+function answer(merged: boolean | undefined, note: string | undefined, alarm?: string): Outcome {
   return {
     kind: 'posted',
     ...(merged === undefined ? {} : { merged }),
     ...(note === undefined || note === '' ? {} : { note }),
+    ...(alarm === undefined ? {} : { alarm }),
   };
 }

@@ -1,4 +1,5 @@
 import type { CodeReview } from '../../pipelines/ports.ts';
+import type { Branches } from '../git/branches.ts';
 import { fetchChange } from './fetch.ts';
 import { type Effects, postReport } from './report.ts';
 import type { GerritSettings } from './settings.ts';
@@ -6,13 +7,13 @@ import type { Transport } from './transport.ts';
 
 /**
  * Gerrit as the `CodeReview` port. Reports on one change go one after the other, because a report recognises itself
- * among the messages of its change.
+ * among the messages of its change. `branches` are what a submit is checked against.
  */
 export function gerritReview(
   settings: GerritSettings,
   transport: Transport,
   effects: Effects,
-  now: () => number = Date.now,
+  { branches, now = Date.now }: { branches?: () => Branches | undefined; now?: () => number } = {},
 ): CodeReview {
   const tails = new Map<string, Promise<unknown>>();
 
@@ -30,7 +31,9 @@ export function gerritReview(
     connection: settings.connection,
     fetch: (action, signal) => fetchChange(action, transport, settings, signal, now),
     report: (action, signal) =>
-      inLine(action.number, () => postReport(action, { transport, effects, settings, now }, signal)),
+      inLine(action.number, () =>
+        postReport(action, { transport, effects, settings, branches: branches?.(), now }, signal),
+      ),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }

@@ -62,12 +62,14 @@ export async function speculate(
 
   const last = stack.length - 1;
   const lane = lanes.find((candidate) => candidate.steps.has(last));
-  const tip = lane?.steps.get(last)?.state;
+  const step = lane?.steps.get(last);
+  const tip = step?.state;
   if (tip === undefined) throw new Fault('bug', 'the last change of a stack has no state');
   return {
     kind: 'merged',
     commit: tip.commit,
     tree: tip.tree,
+    ...(step?.onto === undefined ? {} : { onto: step.onto.tree }),
     bases: lanes.map(({ repo, branch, base }) => ({ project: repo.project, branch, commit: base ?? '' })),
   };
 }
@@ -93,7 +95,8 @@ interface Lane {
 
 interface Step {
   readonly entry: MergeEntry;
-  /** The state after it. */
+  /** The state it was merged onto, and the state after it. */
+  onto: CommitFacts | undefined;
   state: CommitFacts | undefined;
 }
 
@@ -131,7 +134,7 @@ function lanesOf(
       base: undefined,
       facts: new Map<string, CommitFacts>(),
     };
-    lane.steps.set(index, { entry, state: undefined });
+    lane.steps.set(index, { entry, onto: undefined, state: undefined });
     lanes.set(key, lane);
   });
   return [...lanes.values()];
@@ -239,6 +242,7 @@ async function walkWith(lane: Lane, tools: MergeTools): Promise<Conflict | undef
   let state = factsOf(lane.base);
   for (const [index, step] of lane.steps) {
     const known = lane.published.get(index);
+    step.onto = state;
     if (known === undefined) {
       const merged = await mergeChange(tools, state, factsOf(step.entry.revision), step.entry);
       if (merged.kind === 'conflict') return { index, entry: step.entry, files: merged.files };
