@@ -23,6 +23,9 @@ export type FaultCode =
   | 'job-user'
   | 'leader-lost'
   | 'mail-away'
+  | 'node-away'
+  | 'node-host-key'
+  | 'node-login'
   | 'node-lost'
   | 'queue-away'
   | 'stopped';
