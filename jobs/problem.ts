@@ -73,8 +73,19 @@ function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '.');
 }
 
-/** The candidate nearest to `word`, if any is near enough to be a slip of the hand. */
+/** The candidate nearest to `word`: a slip of the hand, or else the only one with that word in its name (`check`, `merge-check`). */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates];
+  return nearest(word, all) ?? longerName(word, all);
+}
+
+function longerName(word: string, candidates: readonly string[]): string | undefined {
+  const part = `-${word.toLowerCase()}-`;
+  const longer = candidates.filter((each) => `-${each.toLowerCase()}-`.replaceAll('_', '-').includes(part));
+  return word.length > 2 && longer.length === 1 ? longer[0] : undefined;
+}
+
+function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

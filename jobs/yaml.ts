@@ -9,7 +9,8 @@ import {
 } from './places.ts';
 import type { Place, Problem, SourceFile } from './problem.ts';
 import { compose } from './yaml/compose.ts';
-import { conflictMarker, syntaxProblem } from './yaml/error.ts';
+import { conflictProblems } from './yaml/conflict.ts';
+import { syntaxProblem } from './yaml/error.ts';
 import { Refusal } from './yaml/reader.ts';
 
 /**
@@ -61,8 +62,8 @@ export function readYaml(source: SourceFile, options: YamlOptions = {}): YamlRea
   const { text, name } = source;
   const index = indexText(name, text);
   const places = options.places ?? createPlaces();
-  const marker = conflictMarker(text, index);
-  if (marker !== undefined) return { value: null, problems: [marker], places };
+  const conflicts = conflictProblems(text, index);
+  if (conflicts.length > 0) return { value: null, problems: conflicts, places };
   const parsed = parse(source, index);
   if (parsed.kind === 'wrong') return { value: null, problems: [parsed.problem], places };
   const problems: Problem[] = [];

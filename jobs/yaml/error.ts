@@ -4,19 +4,6 @@ import type { Problem } from '../problem.ts';
 
 /** Turns what the YAML parser says into what a person needs: the place where the mistake was made, and what to do. */
 
-/** Leftovers of a merge, which YAML sometimes accepts as text. */
-export function conflictMarker(text: string, index: TextIndex): Problem | undefined {
-  const match = /^(?:<{7}|>{7}|\|{7})(?: |\r?$)/m.exec(text);
-  if (match === null) return undefined;
-  return {
-    severity: 'error',
-    code: 'conflict-marker',
-    message: `A git conflict marker ${match[0].trim()} was left in the file.`,
-    at: index.place(match.index),
-    hint: 'Resolve the conflict: keep one side, then delete the <<<<<<<, ======= and >>>>>>> lines.',
-  };
-}
-
 export function syntaxProblem(caught: unknown, text: string, index: TextIndex): Problem {
   if (!(caught instanceof YAMLException) || caught.mark === undefined) {
     const message = caught instanceof Error ? caught.message : String(caught);

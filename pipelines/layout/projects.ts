@@ -67,12 +67,18 @@ function unknownPipelines(
   pipelines: readonly string[],
 ): void {
   for (const key of fields.rest()) {
+    const near = meant(key, [...pipelines, 'merge-mode', 'template']);
+    const name = JSON.stringify(key);
     error(
       reading,
       child(fields.at, key),
       'unknown-pipeline',
-      `${JSON.stringify(key)} is no key of ${what}, and no pipeline has that name.`,
-      { hint: meant(key, [...pipelines, 'merge-mode', 'template']) ?? `Pipelines: ${pipelines.join(', ')}.` },
+      `${name} is no key of ${what}, and no pipeline has that name.`,
+      {
+        hint:
+          `${near === undefined ? 'Add' : `${near} Else add`} a pipeline ${name}, or take it out here. ` +
+          `Pipelines: ${pipelines.join(', ')}.`,
+      },
     );
   }
 }

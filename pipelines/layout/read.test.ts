@@ -69,7 +69,7 @@ project-templates:
       '11:5 error too-small pipelines[0].window-floor',
       '14:5 error bad-pattern jobs[0].branch',
       '15:5 error unknown-function jobs[0].parameter-function (Python is not run here: declare a parameter rule of this name in the site’s configuration.)',
-      '18:5 error unknown-pipeline projects[0].chek (Did you mean "check"?)',
+      '18:5 error unknown-pipeline projects[0].chek (Did you mean "check"? Else add a pipeline "chek", or take it out here. Pipelines: check.)',
       '19:16 error unknown-template projects[0].template (Did you mean "python"?)',
     ]);
   });
