@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { resolveJobUser } from '../nodepool/jobuser.ts';
-import { defaultLimits } from '../nodepool/supervisor/folder.ts';
+import { defaultLimits } from '../nodepool/supervisor/plan.ts';
 import { localShell } from '../nodepool/supervisor/shell.ts';
 import { buildConsole } from '../workers/console.ts';
 import { directorySite } from '../workers/logs/site.ts';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { Fault } from '../pipelines/fault.ts';
-import type { JobUser } from './supervisor/folder.ts';
+import type { JobUser } from './supervisor/plan.ts';
 
 /**
  * Whom a stranger's patch runs as on this machine: never root, never ourselves. Everybody who may push a change runs code

@@ -2,9 +2,9 @@ import { createWriteStream } from 'node:fs';
 import { chmod, chown, copyFile, link, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { Fault } from '../pipelines/fault.ts';
-import type { CollectedFile, StagedFile, StagedRepository } from '../pipelines/ports.ts';
+import type { CollectedFile, StagedRepository } from '../pipelines/ports.ts';
 import { errnoOf } from './errno.ts';
+import { checkedPath } from './supervisor/plan.ts';
 
 /**
  * Lays a repository beside a build. A job that fetched its change from our server would fail, and the patch get the blame,
@@ -39,36 +39,15 @@ export async function stageRepository(
     for (const name of ['packed-refs', 'config', 'HEAD']) await chown(join(into, name), owner.uid, owner.gid);
 }
 
-/** Lays a command, a script or a secret beside a build, for the job's user alone unless it is to be run. */
-export async function stageFile(
-  into: string,
-  file: StagedFile,
-  owner: { uid: number; gid: number } | undefined,
-): Promise<void> {
-  const path = inside(into, file.path);
-  await ownFolder(dirname(path), owner);
-  await writeFile(path, file.content, { mode: 0o600 });
-  if (owner !== undefined) await chown(path, owner.uid, owner.gid);
-  await chmod(path, file.executable ? 0o755 : 0o400);
-}
-
 /** Lays a file where a step that waits will look for it; readable, and not the job's until the job copies it. */
 export async function giveFile(into: string, file: CollectedFile): Promise<void> {
-  const path = inside(into, file.path);
+  const path = join(into, checkedPath(file.path));
   const first = await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   if (first !== undefined)
     for (let made = dirname(path); made.length >= first.length; made = dirname(made))
       await chmod(made, 0o755);
   await pipeline(file.content, createWriteStream(path, { mode: 0o600 }));
   await chmod(path, 0o644);
-}
-
-/** Names of ours and of other builds: none leads out of the folder. */
-function inside(folder: string, path: string): string {
-  const parts = path.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
-    throw new Fault('bug', `${JSON.stringify(path)} is no path inside a folder`);
-  return join(folder, ...parts);
 }
 
 /** Makes a folder and those above it, for the owner, and leaves what is there. */

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { JobDefinition } from '../jobs/definition.ts';
 import { resolveJobUser, run } from '../nodepool/jobuser.ts';
-import { defaultLimits, type FolderPlan } from '../nodepool/supervisor/folder.ts';
+import { defaultLimits, type FolderPlan } from '../nodepool/supervisor/plan.ts';
 import { localShell } from '../nodepool/supervisor/shell.ts';
 import type { BuildAction } from '../pipelines/action.ts';
 import { stopped } from '../pipelines/fault.ts';

@@ -5,7 +5,7 @@ import type { Clock, Lease, LeasedNode, NodePool, NodeRequest, Shell } from '../
 import { inOrder, misfit, type Waiting, whyWaiting } from '../allocate.ts';
 import { checkAccess, resolveJobUser } from '../jobuser.ts';
 import { type LeaseRecord, leaseFiles } from '../leases.ts';
-import { defaultLimits, type FolderPlan, type JobUser, type SupervisorLimits } from '../supervisor/folder.ts';
+import { defaultLimits, type FolderPlan, type JobUser, type SupervisorLimits } from '../supervisor/plan.ts';
 import { followsBuild, localShell } from '../supervisor/shell.ts';
 
 /**

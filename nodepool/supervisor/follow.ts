@@ -5,11 +5,9 @@ import { performance } from 'node:perf_hooks';
 import { Fault } from '../../pipelines/fault.ts';
 import type { ShellExit, ShellSink } from '../../pipelines/ports.ts';
 import { asNodeFault, readResult, supervisorState } from './folder.ts';
+import { giveOut, type Ticks, tickClock } from './ticks.ts';
 
-/**
- * Follows the output of a build on this machine. Bytes are given out only once a tick covers them (or the build has ended), so
- * that the time of a byte is the same whoever reads it, now or after a restart.
- */
+/** Follows the output of a build on this machine. */
 
 const block = 256 * 1024;
 /** ms between looks when the kernel tells of no change. */
@@ -29,14 +27,15 @@ export async function follow(
   try {
     output = await open(join(folder, 'output'));
     ticks = await open(join(folder, 'ticks'));
-    const clock = tickReader(ticks);
+    const clock = tickClock();
+    let heard = 0;
     let position = offset;
     let felt = performance.now();
     for (;;) {
       signal.throwIfAborted();
       // The result is read before the output: once it is there, the output is whole.
       const ended = await readResult(folder);
-      await clock.more();
+      heard = await readTicks(ticks, heard, clock);
       const known = ended === undefined ? clock.end() : Math.max(ended.output, clock.end());
       const before = position;
       while (position < known) {
@@ -67,76 +66,14 @@ export async function follow(
   }
 }
 
-/** Gives `chunk`, which begins at `position`, out in pieces of one time each; answers the position after it. */
-async function giveOut(
-  chunk: Buffer,
-  position: number,
-  clock: TickReader,
-  finishedAt: number | undefined,
-  sink: ShellSink,
-): Promise<number> {
-  let from = position;
-  const end = position + chunk.length;
-  while (from < end) {
-    const tick = clock.covering(from);
-    const until = Math.min(end, tick?.upTo ?? end);
-    const given = sink.output(
-      chunk.subarray(from - position, until - position),
-      from,
-      tick?.at ?? finishedAt ?? 0,
-    );
-    if (given !== undefined) await given;
-    from = until;
+/** Reads what was appended to `ticks` since. */
+async function readTicks(file: FileHandle, from: number, ticks: Ticks): Promise<number> {
+  for (let position = from; ; ) {
+    const chunk = await readAt(file, position, 64 * 1024);
+    if (chunk.length === 0) return position;
+    position += chunk.length;
+    ticks.add(chunk.toString('latin1'));
   }
-  return end;
-}
-
-interface TickReader {
-  /** Reads what was appended since. */
-  more(): Promise<void>;
-  /** Bytes of output that have a time. */
-  end(): number;
-  /** The first tick beyond byte `offset`. Asked in ascending order; earlier ticks are dropped. */
-  covering(offset: number): { at: number; upTo: number } | undefined;
-}
-
-function tickReader(file: FileHandle): TickReader {
-  let pending: { at: number; upTo: number }[] = [];
-  let first = 0;
-  let read = 0;
-  let rest = '';
-  let last = 0;
-  return {
-    async more() {
-      for (;;) {
-        const chunk = await readAt(file, read, 64 * 1024);
-        if (chunk.length === 0) return;
-        read += chunk.length;
-        const lines = (rest + chunk.toString('latin1')).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) {
-          // A disk that was full may have left half a line with the next one glued to it.
-          const [, at, upTo] = /^(\d{13}) (\d{1,15})$/.exec(line) ?? [];
-          if (at === undefined || !(Number(upTo) > last)) continue;
-          last = Number(upTo);
-          pending.push({ at: Number(at), upTo: last });
-        }
-      }
-    },
-    end: () => last,
-    covering(offset) {
-      let tick = pending[first];
-      while (tick !== undefined && tick.upTo <= offset) {
-        first += 1;
-        tick = pending[first];
-      }
-      if (first > 4096) {
-        pending = pending.slice(first);
-        first = 0;
-      }
-      return tick;
-    },
-  };
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildOf, followBuild, processesOf, runBuild, until } from '../../test/conformance/ports/shell.ts';
 import { checkAccess, resolveJobUser, run } from '../jobuser.ts';
-import { defaultLimits, type FolderPlan } from './folder.ts';
+import { defaultLimits, type FolderPlan, folderOf } from './plan.ts';
 import { localShell } from './shell.ts';
 
 /** What only the local shell can be asked: other processes, users, disks. The rest is in test/conformance/ports/shell.ts. */
@@ -68,7 +68,7 @@ describe('a restart', () => {
 
   test('a process killed between the folder and the supervisor leaves a build that has not begun', async () => {
     const build = buildOf(['#!/bin/sh\necho ran']);
-    const { prepareFolder, supervisorState, folderOf } = await import('./folder.ts');
+    const { prepareFolder, supervisorState } = await import('./folder.ts');
     await prepareFolder(root, build, plan, AbortSignal.timeout(10_000));
     await prepareFolder(root, build, plan, AbortSignal.timeout(10_000));
     expect(await supervisorState(folderOf(root, build.build))).toBe('prepared');

@@ -11,8 +11,6 @@ import { run } from '../jobuser.ts';
 import {
   answerStep,
   asNodeFault,
-  type FolderPlan,
-  folderOf,
   heldStep,
   prepareFolder,
   readResult,
@@ -20,6 +18,7 @@ import {
   writeStop,
 } from './folder.ts';
 import { follow, watchFolder } from './follow.ts';
+import { type FolderPlan, folderOf } from './plan.ts';
 
 /**
  * A `Shell` on this machine: the supervisor of supervisor.sh in folders below `root`, one per build. It keeps nothing in

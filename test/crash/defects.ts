@@ -45,9 +45,9 @@ export const defects: readonly Defect[] = [
   },
   {
     name: 'a restarted process starts its builds anew',
-    file: 'nodepool/supervisor/folder.js',
-    from: 'return join(root, build);',
-    to: "return join(root, build + '.' + process.pid);",
+    file: 'nodepool/supervisor/plan.js',
+    from: 'return posix.join(root, build);',
+    to: "return posix.join(root, build + '.' + process.pid);",
     points: at('build.started.after', 1, 2),
   },
   {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { resolveJobUser } from '../../../nodepool/jobuser.ts';
-import { defaultLimits, type FolderPlan } from '../../../nodepool/supervisor/folder.ts';
+import { defaultLimits, type FolderPlan } from '../../../nodepool/supervisor/plan.ts';
 import { localShell } from '../../../nodepool/supervisor/shell.ts';
 import { type ShellFixture, shellSuite } from './shell.ts';
 import { stepSuite } from './shellsteps.ts';
