@@ -1,0 +1,67 @@
+import { isIPv4 } from 'node:net';
+import type { BridgePlan, NetworkPlan, NodePlan } from './plan.ts';
+import { call } from './script.ts';
+
+/**
+ * The proof before the job starts: every node pings every other one on every bridge with packets that fill the overlay's MTU
+ * and may not be taken apart. What fails is told apart: the underlay, the overlay, or its size.
+ */
+export function checkScript(plan: NetworkPlan, node: NodePlan, unprobed: ReadonlySet<string>): string[] {
+  const siblings = plan.nodes.filter(({ name }) => name !== node.name);
+  const reaches = siblings.flatMap((sibling) =>
+    sibling.bridges
+      .filter(({ name, address }) => address !== undefined || !unprobed.has(name))
+      .map((bridge) => `${reach(bridge, sibling)} &`),
+  );
+  return [checkFunctions, ...reaches, 'wait'];
+}
+
+function reach(bridge: BridgePlan, sibling: NodePlan): string {
+  const headers = isIPv4(bridge.probe) ? 28 : 48;
+  return call('reach', bridge.name, sibling.name, bridge.probe, bridge.mtu - headers, sibling.underlay);
+}
+
+/** Seconds until a path that does not carry is given up. */
+const patience = 10;
+
+const checkFunctions = String.raw`
+# reach BRIDGE NODE ADDRESS SIZE UNDERLAY
+reach() {
+  local end=$((SECONDS + ${patience}))
+  while :; do
+    ping -n -q -c 1 -W 1 -M do -s "$4" -I "$1" "$3" >/dev/null 2>&1 && { echo "reached $1 $2"; return; }
+    [ "$SECONDS" -lt "$end" ] || break
+    sleep 0.1
+  done
+  if ping -n -q -c 2 -W 1 -I "$1" "$3" >/dev/null 2>&1; then echo "size $1 $2"
+  elif ping -n -q -c 2 -W 1 "$5" >/dev/null 2>&1; then echo "overlay $1 $2"
+  else echo "underlay $1 $2"; fi
+}
+`.trim();
+
+/** What one node's check found, as a sentence; undefined when it reached everybody. */
+export function judgeCheck(plan: NetworkPlan, node: NodePlan, said: string): string | undefined {
+  for (const line of said.split('\n')) {
+    const [verdict, bridge, peer] = line.split(' ');
+    const there = plan.nodes.find(({ name }) => name === peer)?.underlay ?? '';
+    switch (verdict) {
+      case 'size':
+        return (
+          `${bridge}: small packets reach ${peer}, packets of ${plan.mtu} bytes do not: ` +
+          'the network between the nodes carries less than its interfaces say; give the set a smaller mtu'
+        );
+      case 'overlay':
+        return (
+          `${bridge}: ${peer} does not answer over the tunnel although ${there} answers: ` +
+          'UDP 4789 between the nodes must be open (security groups, firewalls)'
+        );
+      case 'underlay':
+        return `${bridge}: ${peer} does not answer, neither over the tunnel nor at ${there}`;
+      default:
+    }
+  }
+  const reached = said.split('\n').filter((line) => line.startsWith('reached ')).length;
+  return reached === 0 && plan.nodes.length > 1 && node.bridges.length > 0
+    ? 'the check was cut short'
+    : undefined;
+}

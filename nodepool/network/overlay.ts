@@ -1,0 +1,161 @@
+import { checkScript, judgeCheck } from './check.ts';
+import { factsScript, type NodeFacts, readFacts } from './facts.ts';
+import { firewallScript } from './firewall.ts';
+import { linuxScript } from './linux.ts';
+import { lowerScript } from './lower.ts';
+import { type Failure, onAll, onNode, type Reachable } from './onnode.ts';
+import { ovsScript } from './ovs.ts';
+import { type NetworkPlan, type NodePlan, type Opening, planNetwork } from './plan.ts';
+import type { NetworkSpec } from './spec.ts';
+
+/**
+ * The overlay of a node set on its nodes: look at them, raise it on all at once, prove it, take it away again. Every step may be
+ * done again, also after it was cut off anywhere.
+ */
+
+export interface OverlayMember extends Reachable {
+  readonly role: 'primary' | 'sub';
+  readonly underlay: string;
+}
+
+export interface OverlaySet {
+  /** Of the node set: letters, digits, `.`, `_`, `-`. What is made on the nodes carries it. */
+  readonly id: string;
+  readonly spec: NetworkSpec;
+  readonly members: readonly OverlayMember[];
+}
+
+export type Failed = { readonly kind: 'failed'; readonly failures: readonly Failure[] };
+
+export type Looked = { readonly kind: 'looked'; readonly facts: ReadonlyMap<string, NodeFacts> } | Failed;
+
+export async function lookAt(members: readonly OverlayMember[], signal: AbortSignal): Promise<Looked> {
+  const { failures, said } = await onAll(members, (member) =>
+    onNode(member, factsScript(member.underlay), signal),
+  );
+  if (failures.length > 0) return { kind: 'failed', failures };
+  const facts = new Map<string, NodeFacts>();
+  const wrong: Failure[] = [];
+  for (const [index, { name }] of members.entries()) {
+    const read = readFacts(said[index] ?? '');
+    if (read === undefined)
+      wrong.push({ node: name, reason: 'it does not say its host name and the MTU of its interfaces' });
+    else if (read.missing.length > 0)
+      wrong.push({ node: name, reason: `it lacks ${read.missing.join(', ')}` });
+    else facts.set(name, read);
+  }
+  return wrong.length > 0 ? { kind: 'failed', failures: wrong } : { kind: 'looked', facts };
+}
+
+export type Raised =
+  | { readonly kind: 'raised'; readonly plan: NetworkPlan; readonly remarks: readonly string[] }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | Failed;
+
+/** `also`: openings that every node needs besides those of the overlay. */
+export async function raiseOverlay(
+  { id, spec, members }: OverlaySet,
+  facts: ReadonlyMap<string, NodeFacts>,
+  also: (name: string) => readonly Opening[],
+  signal: AbortSignal,
+): Promise<Raised> {
+  const planned = planNetwork(
+    spec,
+    members.map(({ name, role, underlay }) => ({ name, role, underlay, mtu: facts.get(name)?.mtu ?? 1500 })),
+  );
+  if (planned.kind === 'refused') return planned;
+  const { plan } = planned;
+  const planOf = plansByName(plan);
+  // Installing Open vSwitch on a fresh image is what takes long.
+  const raised = await onAll(members, (member) =>
+    onNode(member, raiseScript(id, spec, planOf(member.name), also(member.name)), signal, 300_000),
+  );
+  if (raised.failures.length > 0) return { kind: 'failed', failures: raised.failures };
+  const remarks = raised.said.flatMap((text, index) => remarksOf(members[index]?.name ?? '', text));
+  const failures = await check(plan, members, unprobedOf(raised.said), signal);
+  return failures.length > 0 ? { kind: 'failed', failures } : { kind: 'raised', plan, remarks };
+}
+
+function raiseScript(id: string, spec: NetworkSpec, node: NodePlan, also: readonly Opening[]): string[] {
+  const openings = [...also, ...node.openings];
+  return [
+    ...(openings.length === 0 ? [] : firewallScript(openings)),
+    ...(node.bridges.length === 0
+      ? []
+      : spec.driver === 'ovs'
+        ? ovsScript(id, node, spec)
+        : linuxScript(id, node)),
+  ];
+}
+
+/** Pings everybody from everybody. Answers what does not carry. */
+export async function check(
+  plan: NetworkPlan,
+  members: readonly Reachable[],
+  unprobed: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly Failure[]> {
+  const planOf = plansByName(plan);
+  if (plan.nodes.length < 2 || plan.nodes.every(({ bridges }) => bridges.length === 0)) return [];
+  const { failures, said } = await onAll(members, (member) =>
+    onNode(member, checkScript(plan, planOf(member.name), unprobed), signal),
+  );
+  const unheard = members.flatMap(({ name }, index) => {
+    if (failures.some(({ node }) => node === name)) return [];
+    const reason = judgeCheck(plan, planOf(name), said[index] ?? '');
+    return reason === undefined ? [] : [{ node: name, reason }];
+  });
+  return [...failures, ...unheard];
+}
+
+/** Takes the overlay off every node; a node that cannot be reached does not keep the others. */
+export async function lowerOverlay(
+  { spec, members }: Omit<OverlaySet, 'id'>,
+  signal: AbortSignal,
+): Promise<readonly Failure[]> {
+  const planned = planNetwork(
+    spec,
+    // Names and addresses do not depend on it.
+    members.map(({ name, role, underlay }) => ({ name, role, underlay, mtu: 1500 })),
+  );
+  const bare = (name: string): NodePlan => ({
+    name,
+    role: 'sub',
+    underlay: '',
+    bridges: [],
+    patches: [],
+    openings: [],
+  });
+  const planOf = planned.kind === 'planned' ? plansByName({ ...planned.plan }) : bare;
+  const { failures } = await onAll(members, (member) =>
+    onNode(member, lowerScript(planOf(member.name)), signal),
+  );
+  return failures;
+}
+
+function plansByName(plan: NetworkPlan): (name: string) => NodePlan {
+  const byName = new Map(plan.nodes.map((node) => [node.name, node]));
+  return (name) => {
+    const found = byName.get(name);
+    if (found === undefined) throw new RangeError(`no plan for ${name}`);
+    return found;
+  };
+}
+
+/** Bridges that somewhere have no address to be pinged at, because that node has no IPv6. */
+function unprobedOf(said: readonly string[]): ReadonlySet<string> {
+  const lines = said.flatMap((text) => text.split('\n'));
+  return new Set(
+    lines.filter((line) => line.startsWith('no-probe ')).map((line) => line.slice('no-probe '.length)),
+  );
+}
+
+function remarksOf(node: string, text: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    if (line.startsWith('no-firewall '))
+      return [`${node}: nothing was opened by ${line.slice(12)}: it is not there or does not work`];
+    if (line.startsWith('no-probe '))
+      return [`${node}: ${line.slice(9)} carries no address and the node has no IPv6: not pinged`];
+    return [];
+  });
+}

@@ -1,0 +1,148 @@
+import { quoted } from '../remote.ts';
+import { addressLines, linkFunctions } from './links.ts';
+import { type NodePlan, vxlanPort } from './plan.ts';
+import { call } from './script.ts';
+import type { NetworkSpec } from './spec.ts';
+
+/**
+ * Open vSwitch, as devstack-gate and zuul-jobs drive it: the same bridges, ports and keys, so that a job which builds them itself
+ * finds them there and changes nothing. All of a node is one transaction of its database: there is no half of it.
+ *
+ * What we made says so in `external-ids:stackgate`. A bridge that was there before us is used and stays.
+ */
+export function ovsScript(set: string, node: NodePlan, spec: NetworkSpec): string[] {
+  const netdev = spec.datapath === 'netdev';
+  return [
+    `set=${quoted(set)} datapath=${spec.datapath} install=${spec['install-ovs'] ? 1 : ''}`,
+    linkFunctions,
+    ovsFunctions,
+    'sweep_links',
+    'start_ovs',
+    call('sweep_ovs', ...portsOf(node), ...(netdev ? ['br-phy'] : [])),
+    netdev ? call('own_underlay', node.underlay) : 'give_underlay',
+    `made=''`,
+    ...node.bridges.map(({ name }) => call('unless_there', name)),
+    `must vs ${transaction(set, node)} $made`,
+    ...node.bridges.map(({ name }) => call('must ip link set dev', name, 'up')),
+    ...addressLines(node),
+  ];
+}
+
+function portsOf(node: NodePlan): string[] {
+  const ofBridges = node.bridges.flatMap(({ name, tunnels }) => [name, ...tunnels.map(({ port }) => port)]);
+  return [...ofBridges, ...node.patches.flatMap(({ ports }) => ports)];
+}
+
+function transaction(set: string, node: NodePlan): string {
+  const ours = `external-ids:stackgate=${set}`;
+  const port = (bridge: string, name: string, ...settings: string[]) => [
+    call('--may-exist add-port', bridge, name),
+    call('set Interface', name, ...settings, ours),
+  ];
+  const steps = node.bridges.flatMap(({ name, mtu, tunnels }) => [
+    call('--may-exist add-br', name),
+    call('set Interface', name, `mtu_request=${mtu}`),
+    ...tunnels.flatMap((tunnel) =>
+      port(
+        name,
+        tunnel.port,
+        'type=vxlan',
+        `options:key=${tunnel.vni}`,
+        `options:local_ip="${tunnel.local}"`,
+        `options:remote_ip="${tunnel.remote}"`,
+        `options:dst_port=${vxlanPort}`,
+      ),
+    ),
+  ]);
+  const patches = node.patches.flatMap(({ bridges, ports: [a, b] }) => [
+    ...port(bridges[0], a, 'type=patch', `options:peer=${b}`),
+    ...port(bridges[1], b, 'type=patch', `options:peer=${a}`),
+  ]);
+  return [...steps, ...patches].join(' -- ');
+}
+
+export const ovsFunctions = String.raw`
+vs() { ovs-vsctl --timeout=30 "$@"; }
+ovs_runs() { ovs-appctl --timeout=5 -t ovs-vswitchd version >/dev/null 2>&1; }
+ours() { vs --bare --columns=name find "$1" 'external_ids:stackgate!=""' 2>/dev/null | grep .; }
+
+install_ovs() {
+  [ "$install" ] || fail 'Open vSwitch is not installed, and install-ovs is false'
+  export DEBIAN_FRONTEND=noninteractive
+  if command -v apt-get >/dev/null; then
+    apt-get update -qq >/dev/null 2>&1
+    must apt-get install -y -qq --no-install-recommends openvswitch-switch
+  elif command -v dnf >/dev/null; then must dnf install -y -q openvswitch
+  elif command -v zypper >/dev/null; then must zypper -q -n install openvswitch-switch
+  else fail 'Open vSwitch is not installed, and this system has no package manager we know'; fi
+}
+
+start_ovs() {
+  command -v ovs-vsctl >/dev/null || install_ovs
+  ovs_runs && return
+  # Their own words come later, if it does not run.
+  { systemctl start openvswitch-switch || systemctl start openvswitch ||
+    service openvswitch-switch start || /usr/share/openvswitch/scripts/ovs-ctl start; } >/dev/null 2>&1
+  ovs_runs || fail "Open vSwitch does not start: $(tail -n 1 /var/log/openvswitch/ovs-vswitchd.log 2>/dev/null)"
+}
+
+# sweep_ovs NAME...: removes bridges and ports of ours that another set left, or that are not among NAME.
+sweep_ovs() {
+  local name
+  for name in $(ours Bridge); do
+    case " $* " in *" $name "*) [ "$(vs get Bridge "$name" external-ids:stackgate)" != "$set" ] || continue ;; esac
+    [ "$name" != br-phy ] || continue
+    must vs --if-exists del-br "$name"
+  done
+  for name in $(ours Interface); do
+    case " $* " in *" $name "*) [ "$(vs get Interface "$name" external-ids:stackgate)" != "$set" ] || continue ;; esac
+    must vs --if-exists del-port "$name"
+  done
+}
+
+# unless_there BRIDGE: it will be ours if it is not there yet.
+unless_there() {
+  vs br-exists "$1" || made="$made -- set Bridge $1 datapath_type=$datapath external-ids:stackgate=$set"
+}
+
+# move FROM TO: addresses and routes. Nobody's hanging up may stop it half way.
+move() {
+  local address route addresses routes
+  trap '' HUP INT TERM PIPE
+  addresses=$(ip -o address show dev "$1" scope global | awk '{ print $4 }')
+  routes=$(ip -4 route show dev "$1" | grep -v 'proto kernel'; ip -6 route show dev "$1" | grep -v -e 'proto kernel' -e '^fe80')
+  ip link set dev "$2" up
+  ip address flush dev "$1" scope global
+  for address in $addresses; do ip address replace "$address" dev "$2"; done
+  # A route's words are words.
+  printf '%s\n' "$routes" | while read -r route; do [ -z "$route" ] || ip route replace $route dev "$2"; done
+  trap - HUP INT TERM PIPE
+}
+
+# own_underlay ADDRESS: the userspace datapath sends tunnels only over bridges of its own, so the address goes to br-phy.
+own_underlay() {
+  local link mac mtu
+  link=$(ip -o address show to "$1" | awk '{ print $2; exit }')
+  [ "$link" ] || fail "no interface has the address $1"
+  if [ "$link" = br-phy ]; then
+    must vs set Bridge br-phy "external-ids:stackgate=$set"
+    return
+  fi
+  mac=$(cat "/sys/class/net/$link/address") mtu=$(cat "/sys/class/net/$link/mtu")
+  must vs --may-exist add-br br-phy -- set Bridge br-phy datapath_type=netdev "other-config:hwaddr=\"$mac\"" \
+    "external-ids:stackgate=$set" "external-ids:stackgate-link=$link" -- set Interface br-phy "mtu_request=$mtu" \
+    -- --may-exist add-port br-phy "$link"
+  move "$link" br-phy
+}
+
+# give_underlay: the way back.
+give_underlay() {
+  local link
+  [ "$(vs --if-exists get Bridge br-phy external-ids:stackgate 2>/dev/null)" ] || return 0
+  link=$(vs get Bridge br-phy external-ids:stackgate-link | tr -d '"')
+  trap '' HUP INT TERM PIPE
+  vs del-port br-phy "$link"
+  move br-phy "$link"
+  must vs del-br br-phy
+}
+`.trim();

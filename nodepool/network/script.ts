@@ -1,0 +1,55 @@
+import { quoted } from '../remote.ts';
+
+/**
+ * Shell scripts for nodes: constant functions, and calls whose words are quoted. They travel on stdin (nothing of them is in a
+ * process list) and run as root.
+ */
+
+/** A command and its words. */
+export function call(command: string, ...words: readonly (string | number)[]): string {
+  return [command, ...words.map((word) => quoted(String(word)))].join(' ');
+}
+
+export interface Script {
+  /** Becomes root and reads the rest. */
+  readonly script: string;
+  readonly input: string;
+}
+
+/**
+ * Bash reads a `{ }` to its end before it runs the first line of it: a script that was cut off on its way does nothing. What
+ * runs in it has an empty stdin, so that nothing eats the rest.
+ */
+export function asRoot(lines: readonly string[]): Script {
+  const input = [
+    '{',
+    'set -u',
+    'export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"',
+    common,
+    ...lines,
+    'exit 0',
+    '} </dev/null',
+    '',
+  ];
+  return {
+    script: 'if [ "$(id -u)" = 0 ]; then exec bash -s; else exec sudo -n -- bash -s; fi',
+    input: input.join('\n'),
+  };
+}
+
+/** The end of a script that said a sentence for people on stderr; far from what shells and commands use. */
+export const saidNo = 23;
+
+const common = String.raw`
+# fail WORD...: a sentence for people, and the end.
+fail() {
+  printf '%s\n' "$*" >&2
+  exit ${saidNo}
+}
+
+# must COMMAND...: or its own complaint is the sentence.
+must() {
+  local said
+  said=$("$@" 2>&1) || fail "$1 failed: $(printf '%s' "$said" | tail -n 3 | tr '\n' ' ')($*)"
+}
+`.trim();
