@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import type { JobDefinition } from '../jobs/definition.ts';
+import type { JjbSettings } from '../jobs/jjb/load.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
 import { readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
@@ -53,7 +54,11 @@ export function readConfig(site: Site, base: string): ConfigRead {
         });
   const jobsRead = readJobs(
     jobSources.filter((file) => file !== undefined),
-    { read: (path) => readText(sitePath(base, path)), unsupported: site.unsupported },
+    {
+      read: (path) => readText(sitePath(base, path)),
+      unsupported: site.unsupported,
+      settings: jjbSettings(site, base),
+    },
   );
   sources.push(...jobsRead.included);
   problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
@@ -61,6 +66,17 @@ export function readConfig(site: Site, base: string): ConfigRead {
   if (layoutRead?.layout === undefined || problems.some(isError)) return { problems, sources };
   const config = freeze(layoutRead.layout, jobsRead.jobs);
   return { problems, sources, config };
+}
+
+function jjbSettings({ jjb }: Site, base: string): JjbSettings {
+  return {
+    compat: jjb.compat,
+    includePath: [jjb['include-path']].flat().map((path) => sitePath(base, path)),
+    allowDuplicates: jjb['allow-duplicates'],
+    allowEmptyVariables: jjb['allow-empty-variables'],
+    keepDescriptions: jjb['keep-descriptions'],
+    retainAnchors: jjb['retain-anchors'],
+  };
 }
 
 function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): SiteConfig {

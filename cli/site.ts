@@ -128,6 +128,29 @@ export const Site = z.strictObject({
     .enum(['error', 'ignore'])
     .default('error')
     .describe('What to do with builders and publishers that are not supported.'),
+  jjb: z
+    .strictObject({
+      compat: z
+        .union([z.literal(2), z.literal(6)])
+        .default(2)
+        .describe('Whose rules job files follow: 2 for Jenkins Job Builder 2 to 4, 6 for 5 and 6.'),
+      'include-path': z
+        .union([Path, z.array(Path)])
+        .default([])
+        .describe('Where `!include:` and its kind look first; then beside the file, then here.'),
+      'allow-duplicates': z
+        .boolean()
+        .default(false)
+        .describe('A second definition of a name replaces the first with a warning.'),
+      'allow-empty-variables': z.boolean().default(false).describe('A missing parameter is the empty text.'),
+      'keep-descriptions': z.boolean().default(false).describe('Jobs without a description get none.'),
+      'retain-anchors': z
+        .boolean()
+        .default(false)
+        .describe('YAML anchors of one file are known in the files after it.'),
+    })
+    .prefault({})
+    .describe('What `jenkins_jobs.ini` says in its section `[job_builder]`.'),
   dialect: z
     .enum(['stackgate', 'zuul-2.6'])
     .default('stackgate')

@@ -1,4 +1,4 @@
-import { didYouMean, type Place, type Problem } from '../problem.ts';
+import { type Entry, entriesOf, unknownJob } from './entries.ts';
 import {
   addJob,
   type ExpandedJob,
@@ -9,7 +9,8 @@ import {
   withOwnDefaults,
 } from './expansion.ts';
 import type { Corpus, JjbSettings } from './load.ts';
-import { type Dict, isDict, isList, pythonText } from './python.ts';
+import { type Dict, pythonText } from './python.ts';
+import { expandSix } from './six/expand.ts';
 import { expandTemplate } from './template.ts';
 
 /**
@@ -26,6 +27,10 @@ import { expandTemplate } from './template.ts';
 
 export function expandJobs(corpus: Corpus, settings: JjbSettings): readonly ExpandedJob[] {
   const expansion: Expansion = { corpus, settings, plain: new WeakMap(), jobs: [], bodies: new Map() };
+  if (settings.compat === 6) {
+    expandSix(expansion);
+    return unique(expansion);
+  }
   for (const [id, job] of entities(expansion, 'job')) {
     const at = corpus.places.of(job, 'name');
     const data = withOwnDefaults(job, expansion, [{ what: `job ${id}`, at }]);
@@ -33,13 +38,6 @@ export function expandJobs(corpus: Corpus, settings: JjbSettings): readonly Expa
   }
   for (const [name, project] of entities(expansion, 'project')) expandProject(name, project, expansion);
   return unique(expansion);
-}
-
-/** Parameters that were written next to a job's name, with the node they stand in. */
-interface Entry {
-  readonly name: string;
-  readonly params: Dict;
-  readonly at: Place | undefined;
 }
 
 function expandProject(name: string, project: Dict, expansion: Expansion): void {
@@ -92,24 +90,6 @@ function expandGroup(
   }
 }
 
-function entriesOf(owner: Dict, kind: string, expansion: Expansion): Entry[] {
-  const { places, problems } = expansion.corpus;
-  const jobs = owner['jobs'];
-  if (jobs === undefined && kind === 'project') return [];
-  if (!isList(jobs)) {
-    const message = `The "jobs:" of this ${kind} must be a list.`;
-    problems.push({ severity: 'error', code: 'jjb-shape', message, at: places.of(owner, 'jobs') });
-    return [];
-  }
-  return jobs.map((job, index) => {
-    const at = places.of(jobs, index);
-    if (!isDict(job)) return { name: pythonText(job), params: {}, at };
-    const name = Object.keys(job)[0] ?? '';
-    const params = job[name];
-    return { name, params: isDict(params) ? params : {}, at };
-  });
-}
-
 function nameOnce(entry: Entry, seen: Set<string>, project: string, expansion: Expansion): void {
   if (seen.has(entry.name)) {
     expansion.corpus.problems.push({
@@ -120,22 +100,4 @@ function nameOnce(entry: Entry, seen: Set<string>, project: string, expansion: E
     });
   }
   seen.add(entry.name);
-}
-
-function unknownJob(
-  entry: Entry,
-  via: readonly Step[],
-  severity: Problem['severity'],
-  expansion: Expansion,
-): void {
-  const known = ['job', 'job-template', 'job-group'].flatMap((kind) => [...entities(expansion, kind).keys()]);
-  const near = didYouMean(entry.name, known);
-  expansion.corpus.problems.push({
-    severity,
-    code: 'unknown-job',
-    message: `There is no job, job-template or job-group ${JSON.stringify(entry.name)}.`,
-    at: entry.at,
-    via,
-    hint: near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
-  });
 }

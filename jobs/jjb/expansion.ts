@@ -31,7 +31,7 @@ export interface Expansion {
   readonly bodies: Map<Dict, Dict | undefined>;
 }
 
-export function entities(expansion: Expansion, kind: string): ReadonlyMap<string, Dict> {
+export function entities(expansion: Pick<Expansion, 'corpus'>, kind: string): ReadonlyMap<string, Dict> {
   return expansion.corpus.entities.get(kind) ?? new Map<string, Dict>();
 }
 
@@ -44,21 +44,12 @@ export function withDefaults(
   /** Where `data` was written, if it was put together. */
   owner: Dict = data,
 ): Dict | undefined {
-  const { places, problems } = expansion.corpus;
   const name = pythonText(data['defaults'] ?? 'global');
   const all = entities(expansion, 'defaults');
   const defaults = all.get(name);
   if (defaults === undefined) {
     if (name === 'global') return { ...data };
-    const near = didYouMean(name, all.keys());
-    problems.push({
-      severity: 'error',
-      code: 'unknown-defaults',
-      message: `There are no defaults ${JSON.stringify(name)}.`,
-      at: places.of(owner, 'defaults') ?? via[0]?.at,
-      via,
-      hint: near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
-    });
+    unknownDefaults(name, owner, via, expansion);
     return undefined;
   }
   const result: Record<string, unknown> = { ...defaults };
@@ -66,6 +57,24 @@ export function withDefaults(
     if (Object.hasOwn(override, key)) result[key] = override[key];
   }
   return Object.assign(result, data);
+}
+
+export function unknownDefaults(
+  name: string,
+  owner: Dict,
+  via: readonly Step[],
+  expansion: Pick<Expansion, 'corpus'>,
+): void {
+  const { places, problems } = expansion.corpus;
+  const near = didYouMean(name, entities(expansion, 'defaults').keys());
+  problems.push({
+    severity: 'error',
+    code: 'unknown-defaults',
+    message: `There are no defaults ${JSON.stringify(name)}.`,
+    at: places.of(owner, 'defaults') ?? via[0]?.at,
+    via,
+    hint: near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
+  });
 }
 
 export function addJob(data: Dict, origin: Pick<ExpandedJob, 'at' | 'via'>, expansion: Expansion): void {

@@ -83,6 +83,18 @@ export function formatPlain(text: string, params: Dict, allowEmpty: boolean): st
   return result;
 }
 
+/** The parameters that a text uses, in its order, with the text each falls back on. */
+export function fieldsOf(text: string): { name: string; fallback: string | undefined }[] {
+  const fallbacks = new Map<string, string>();
+  const plain = text.replace(WITH_DEFAULT, (_all: string, key: string, fallback: string | undefined) => {
+    if (fallback !== undefined) fallbacks.set(key, fallback);
+    return `{${key}}`;
+  });
+  return parseFormat(plain).flatMap((part) =>
+    typeof part === 'string' ? [] : [{ name: part.name, fallback: fallbacks.get(part.name) }],
+  );
+}
+
 interface Field {
   /** Offset of its name. */
   readonly at: number;

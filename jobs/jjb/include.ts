@@ -1,7 +1,7 @@
 import type { PlaceBook } from '../places.ts';
 import type { Place, Problem, SourceFile } from '../problem.ts';
 import { type Anchor, readYaml, type TaggedNode, type YamlRead } from '../yaml.ts';
-import { Deferred, formatPlain } from './format.ts';
+import { Deferred, formatPlain, formatText } from './format.ts';
 import { createJinja } from './jinja/template.ts';
 import { type Dict, isDict, isList, pythonText, Tuple } from './python.ts';
 
@@ -11,12 +11,17 @@ import { type Dict, isDict, isList, pythonText, Tuple } from './python.ts';
  * as it is, because substitution has already happened: a lazy `!include-raw:` behaves as `!include-raw-escape:`.
  */
 
+/** Whose rules files are read by: those of JJB 2 to 4, or those of 5 and 6. */
+export type Compat = 2 | 6;
+
 export interface IncludeOptions {
   /** The text of a file, undefined where there is none. */
   readonly read: (path: string) => string | undefined;
   readonly includePath: readonly string[];
   readonly places: PlaceBook;
   readonly problems: Problem[];
+  /** JJB's major version: since 5 every tag waits for the parameters, and what it brings is formatted with them. */
+  readonly compat: Compat;
   /** Gets the files that were included, so that problems can show their lines. */
   readonly included?: Map<string, SourceFile>;
 }
@@ -27,8 +32,10 @@ interface Includer extends IncludeOptions {
   readonly depth: number;
   /** Included files share the anchors of the file that includes them. */
   readonly anchors: Map<string, Anchor>;
-  /** Files included so far, by all together. */
+  /** YAML files included so far, by all together. */
   readonly count: { value: number };
+  /** YAML files that were read already (compat 6, where every job asks again). */
+  readonly loaded: Map<string, unknown>;
 }
 
 type Handler = (node: TaggedNode) => unknown;
@@ -36,7 +43,7 @@ type Handler = (node: TaggedNode) => unknown;
 type Load = (file: SourceFile, at: Place, includer: Includer) => unknown;
 
 const STANDARD = 'tag:yaml.org,2002:';
-const MOST_INCLUDES = 10_000;
+const MOST_INCLUDES = 100_000;
 const DEEPEST = 20;
 const CYCLE = 'Files must not include each other in a circle.';
 
@@ -47,7 +54,7 @@ export function readJobFile(
   anchors = new Map<string, Anchor>(),
 ): YamlRead {
   const path = [...options.includePath, folderOf(source.name), ''];
-  return readTagged(source, { ...options, path, depth: 0, anchors, count: { value: 0 } });
+  return readTagged(source, { ...options, path, depth: 0, anchors, count: { value: 0 }, loaded: new Map() });
 }
 
 function readTagged(source: SourceFile, includer: Includer): YamlRead {
@@ -63,9 +70,12 @@ function readTagged(source: SourceFile, includer: Includer): YamlRead {
 }
 
 function tagsOf(includer: Includer): Record<string, Handler> {
-  const raw = include(loadText, same, includer);
-  const escape = include(loadText, escapeBraces, includer);
-  const yaml = include(loadYaml, same, includer);
+  const six = includer.compat === 6;
+  const raw = six ? late(loadText, formatText, {}, includer) : include(loadText, same, includer);
+  const escape = six ? late(loadText, same, {}, includer) : include(loadText, escapeBraces, includer);
+  const yaml = six
+    ? late(loadYamlOnce, same, { substitute: true }, includer)
+    : include(loadYaml, same, includer);
   const old = (name: string, handler: Handler): Handler => deprecated(name, handler, includer);
   return {
     '!include:': yaml,
@@ -95,9 +105,43 @@ const loadText: Load = (file) => file.text;
 const loadJinja: Load = (file, _at, includer) => jinja(file.text, includer);
 
 const loadYaml: Load = (file, at, includer) => {
+  if (++includer.count.value > MOST_INCLUDES) {
+    return report(includer, 'include-cycle', `More than ${MOST_INCLUDES} files are included.`, at, CYCLE);
+  }
   if (includer.depth < DEEPEST) return readTagged(file, { ...includer, depth: includer.depth + 1 }).value;
   return report(includer, 'include-cycle', `${file.name} is included ${DEEPEST} levels deep.`, at, CYCLE);
 };
+
+const loadYamlOnce: Load = (file, at, includer) => {
+  if (!includer.loaded.has(file.name)) includer.loaded.set(file.name, loadYaml(file, at, includer));
+  return includer.loaded.get(file.name);
+};
+
+/** A tag of JJB 5 and 6: its files are read when the parameters are known, and `then` sees both. */
+function late(
+  load: Load,
+  then: (text: string, params: Dict, allowEmpty: boolean) => unknown,
+  options: { substitute?: boolean },
+  includer: Includer,
+): Handler {
+  return (node) => {
+    const names = isList(node.value) ? node.value : [node.value];
+    if (node.kind === 'mapping' || !names.every((name) => typeof name === 'string'))
+      return report(includer, 'include', `${node.tag} needs a path or a list of paths.`, node.at);
+    return new Deferred(
+      'IncludeBaseObject',
+      (params, allowEmpty) => {
+        const parts = names.map((name) => {
+          const path = pythonText(formatText(name, params, allowEmpty));
+          const value = openNow(path, node.at, load, includer);
+          return typeof value === 'string' ? then(value, params, allowEmpty) : value;
+        });
+        return parts.length === 1 ? parts[0] : parts.map(pythonText).join('\n');
+      },
+      { always: true, ...options },
+    );
+  };
+}
 
 /** A tag that brings one file, or several joined by line ends. */
 function include(load: Load, then: (value: unknown) => unknown, includer: Includer): Handler {
@@ -124,9 +168,6 @@ function open(name: unknown, node: TaggedNode, load: Load, includer: Includer): 
 }
 
 function openNow(name: string, at: Place, load: Load, includer: Includer): unknown {
-  if (++includer.count.value > MOST_INCLUDES) {
-    return report(includer, 'include-cycle', `More than ${MOST_INCLUDES} files are included.`, at, CYCLE);
-  }
   const file = find(name, includer);
   if (file !== undefined) return load(file, at, includer);
   const folders = [...new Set(includer.path)].map((folder) => (folder === '' ? '.' : folder)).join(', ');

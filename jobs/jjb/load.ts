@@ -1,8 +1,8 @@
 import { createPlaces, type PlaceBook } from '../places.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../problem.ts';
 import type { Anchor } from '../yaml.ts';
-import { ALL_CHARACTERS, type Budget } from './format.ts';
-import { type IncludeOptions, readJobFile } from './include.ts';
+import { ALL_CHARACTERS, type Budget, Deferred, FormatMistake } from './format.ts';
+import { type Compat, type IncludeOptions, readJobFile } from './include.ts';
 import { type Dict, isDict, isList, pythonText } from './python.ts';
 
 /** Everything a set of JJB files defines, by kind and then by id or name. */
@@ -17,6 +17,8 @@ export interface Corpus {
 
 /** Settings of `jenkins_jobs.ini` that change what files mean. */
 export interface JjbSettings {
+  /** Whose rules: 2 (JJB 2 to 4, the default) or 6 (JJB 5 and 6). */
+  readonly compat?: Compat;
   /** Where includes are looked for first. */
   readonly includePath?: readonly string[];
   /** A second definition of a name replaces the first with a warning; without it that is an error. */
@@ -53,6 +55,7 @@ const KINDS = new Set([
   'view-group',
   'prebuilder',
   'postbuilder',
+  'pipeline-scm',
   ...Object.keys(MACRO_LISTS),
 ]);
 
@@ -67,6 +70,7 @@ export function loadCorpus(
   const options: IncludeOptions = {
     read: settings.read,
     includePath: settings.includePath ?? [],
+    compat: settings.compat ?? 2,
     places,
     problems,
     ...(settings.included === undefined ? {} : { included: settings.included }),
@@ -112,7 +116,7 @@ interface Loading {
 }
 
 function addItem(item: unknown, list: readonly unknown[], loading: Loading): void {
-  const { places, problems } = loading;
+  const { places, problems, settings } = loading;
   const fail = (code: string, message: string, node: unknown, hint?: string): void => {
     problems.push({ severity: 'error', code, message, at: places.of(node), hint });
   };
@@ -133,7 +137,8 @@ function addItem(item: unknown, list: readonly unknown[], loading: Loading): voi
     const message = `The keys ${others.slice(0, 3).join(', ')}${name} stand beside "${kind}:", not below it.`;
     return fail('jjb-indent', message, item, `Indent everything that belongs to "${kind}:".`);
   }
-  const definition = item[kind];
+  if (settings.compat === 6 && kind.startsWith('_')) return;
+  const definition = unwrap(item[kind], item, loading);
   if (!isDict(definition)) {
     if (KINDS.has(kind)) fail('jjb-shape', `"${kind}:" needs a mapping below it.`, item);
     else unknownKind(kind, item, loading);
@@ -148,6 +153,18 @@ function addItem(item: unknown, list: readonly unknown[], loading: Loading): voi
   addEntity(kind, pythonText(id), definition, loading);
 }
 
+/** Since JJB 5 a definition may be the content of another file, which is read without parameters. */
+function unwrap(value: unknown, item: Dict, { places, problems, settings }: Loading): unknown {
+  if (settings.compat !== 6 || !(value instanceof Deferred)) return value;
+  try {
+    return value.render({}, false);
+  } catch (caught) {
+    if (!(caught instanceof FormatMistake)) throw caught;
+    problems.push({ severity: 'error', code: caught.code, message: caught.message, at: places.of(item) });
+    return {};
+  }
+}
+
 function addEntity(kind: string, id: string, definition: Dict, loading: Loading): void {
   const { entities, places, problems, settings } = loading;
   const group = entities.get(kind) ?? new Map<string, Dict>();
@@ -155,8 +172,9 @@ function addEntity(kind: string, id: string, definition: Dict, loading: Loading)
   const before = group.get(id);
   if (before !== undefined) {
     const first = places.of(before);
+    const silent = settings.compat === 6 && kind === 'defaults';
     problems.push({
-      severity: settings.allowDuplicates === true ? 'warning' : 'error',
+      severity: settings.allowDuplicates === true || silent ? 'warning' : 'error',
       code: 'duplicate-definition',
       message: `The ${kind} ${JSON.stringify(id)} is defined twice.`,
       at: places.of(definition, 'name'),
@@ -166,9 +184,19 @@ function addEntity(kind: string, id: string, definition: Dict, loading: Loading)
   group.set(id, definition);
 }
 
-/** JJB ignores sections it does not know, and people keep anchors in them; only what looks like a slip is told. */
+/** JJB 2 ignores sections it does not know, and people keep anchors in them: only what looks like a slip is told. 5 refuses them. */
 function unknownKind(kind: string, item: Dict, loading: Loading): void {
   const near = didYouMean(kind, KINDS);
+  if (loading.settings.compat === 6) {
+    loading.problems.push({
+      severity: 'error',
+      code: 'unknown-section',
+      message: `The section "${kind}" is not known.`,
+      at: loading.places.of(item, kind),
+      hint: near === undefined ? `Anchors may stand in a section "_${kind}".` : `Did you mean "${near}"?`,
+    });
+    return;
+  }
   if (near === undefined) return;
   loading.problems.push({
     severity: 'warning',

@@ -4,11 +4,12 @@ import { type ExpandedJob, mistakeProblem, type Step } from './expansion.ts';
 import { Deferred, type FormatContext, FormatMistake, formatTree } from './format.ts';
 import { type Corpus, type JjbSettings, MACRO_LISTS } from './load.ts';
 import { type Dict, isDict, isList, pythonText, pythonTruth } from './python.ts';
+import { defaultsName, defaultsOf } from './six/contents.ts';
 
 /**
  * Macros are lists of steps with a name. JJB formats the body of a macro only when it is called with parameters, so
  * that a literal brace is `{{` in one case and `{` in the other: the best known trap of JJB, kept because every existing file
- * depends on it.
+ * depends on it. JJB 5 ended it (`compat: 6`): every body is formatted, and knows the job beside the call's parameters.
  */
 
 /** One part of a job: a builder, a publisher and so on. */
@@ -92,6 +93,7 @@ const DEEPEST = 60;
 /** One list that is being inlined. */
 interface Work {
   readonly home: Home;
+  readonly job: Dict;
   readonly out: Component[];
   calls: number;
   stopped: boolean;
@@ -99,12 +101,13 @@ interface Work {
 
 export interface Inliner {
   /** The components of one list of a job, macros replaced by what they stand for. */
-  inline(kind: string, list: unknown, via: readonly Step[]): readonly Component[];
+  inline(kind: string, list: unknown, job: Pick<ExpandedJob, 'data' | 'via'>): readonly Component[];
 }
 
 export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
   const plain = new WeakMap<object, boolean>();
   const { places, problems } = corpus;
+  const six = settings.compat === 6;
   const context = (params: Dict): FormatContext => ({
     params,
     allowEmpty: settings.allowEmptyVariables === true,
@@ -123,6 +126,32 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
       problems.push({ ...mistakeProblem(caught, params), at, via: part.via });
       return undefined;
     }
+  }
+
+  /** Since JJB 5 the whole item, its name included. */
+  function formatItem(
+    list: readonly unknown[],
+    index: number,
+    params: Dict,
+    trail: Trail,
+    { home }: Work,
+  ): unknown {
+    return format(new Part('', list[index], home, { node: list, index }, trail), params);
+  }
+
+  /** Since JJB 5: defaults, what stands beside the macro's list, the call, and the job, which wins. */
+  function paramsOf(macro: Dict, given: Dict, part: Component, { home, job }: Work): Dict {
+    const defaults = defaultsOf(defaultsName(macro), { corpus }, { owner: macro, via: part.via });
+    const { name: _name, defaults: _defaults, [MACRO_LISTS[home.kind] ?? '']: _list, ...own } = macro;
+    return { ...defaults?.params, ...own, ...given, ...job };
+  }
+
+  /** Since JJB 5 the list may be a template of its own. */
+  function bodyOf(macro: Dict, part: Component, work: Work): unknown {
+    const body = macro[MACRO_LISTS[work.home.kind] ?? ''];
+    if (!six || !(body instanceof Deferred)) return six ? (body ?? []) : body;
+    const params = paramsOf(macro, isDict(part.value) ? part.value : {}, part, work);
+    return format(part.inside(part.name, body), params);
   }
 
   /** JJB takes the first key of a component and is silent about others. */
@@ -148,12 +177,17 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
   ): void {
     if (work.stopped || ++work.calls > MOST_STEPS || corpus.budget.left < 0) return;
     const { kind } = work.home;
-    const item = list[index];
+    const item = six && trail !== undefined ? formatItem(list, index, params, trail, work) : list[index];
+    if (item === undefined) return;
     const name = isDict(item) ? (Object.keys(item)[0] ?? '') : pythonText(item);
     const written = isDict(item) ? item[name] : {};
     let part = new Part(name, written, work.home, { node: list, index }, trail);
     if (isDict(item)) tellNeighbours(part, item);
-    if (isDict(item) && (Object.keys(params).length > 0 || (written instanceof Deferred && written.always))) {
+    if (
+      !six &&
+      isDict(item) &&
+      (Object.keys(params).length > 0 || (written instanceof Deferred && written.always))
+    ) {
       const value = format(part, params);
       if (value === undefined) return;
       part = new Part(name, value, work.home, { node: list, index }, trail);
@@ -166,7 +200,7 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
   function call(macro: Dict, part: Component, trail: Trail, work: Work): void {
     const { kind } = work.home;
     const { name, value } = part;
-    const body = macro[MACRO_LISTS[kind] ?? ''];
+    const body = bodyOf(macro, part, work);
     const title = `${kind} macro ${JSON.stringify(name)}`;
     if (!isList(body)) {
       const at = places.of(macro, 'name');
@@ -178,14 +212,15 @@ export function createInliner(corpus: Corpus, settings: JjbSettings): Inliner {
     } else if (pythonTruth(value) && !isDict(value)) {
       wrong('macro-parameters', `The parameters of the ${title} must be a mapping.`, part);
     } else {
-      const params = isDict(value) ? value : {};
+      const given = isDict(value) ? value : {};
+      const params = six ? paramsOf(macro, given, part, work) : given;
       for (let index = 0; index < body.length; index++) dispatch(body, index, params, trail, work);
     }
   }
 
   return {
-    inline(kind, list, via) {
-      const work: Work = { home: { kind, places, via }, out: [], calls: 0, stopped: false };
+    inline(kind, list, { data, via }) {
+      const work: Work = { home: { kind, places, via }, job: data, out: [], calls: 0, stopped: false };
       if (!isList(list)) return work.out;
       for (let index = 0; index < list.length; index++) dispatch(list, index, {}, undefined, work);
       if (work.calls > MOST_STEPS) {
@@ -218,7 +253,7 @@ export function inlineJob(job: ExpandedJob, inliner: Inliner): InlinedJob {
   for (const [list, kind] of LISTS) {
     const items = job.data[list];
     if (!isList(items)) continue;
-    const components = inliner.inline(kind, items, job.via);
+    const components = inliner.inline(kind, items, job);
     parts[list] = components;
     data[list] = components.map(({ name, value }) => ({ [name]: value }));
   }

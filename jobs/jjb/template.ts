@@ -22,7 +22,7 @@ export function expandTemplate(
   via: readonly Step[],
   expansion: Expansion,
 ): void {
-  const { places, problems } = expansion.corpus;
+  const { places } = expansion.corpus;
   const body = withOwnDefaults(template, expansion, via);
   if (body === undefined) return;
   const templateName = pythonText(body['name']);
@@ -39,18 +39,8 @@ export function expandTemplate(
   const axes = Object.entries(project).filter(
     (axis): axis is [string, unknown[]] => isList(axis[1]) && templateName.includes(`{${axis[0]}}`),
   );
+  if (tooManyJobs(axes, { at, via: chain }, expansion)) return;
   const size = axes.reduce((product, [, values]) => product * values.length, 1);
-  if (size + expansion.jobs.length > MOST_JOBS) {
-    problems.push({
-      severity: 'error',
-      code: 'too-many-jobs',
-      message: `The template would make ${size} jobs; all files together may make ${MOST_JOBS}.`,
-      at,
-      via: chain,
-      hint: `Its axes are ${axes.map(([key, values]) => `${key} (${values.length})`).join(', ')}.`,
-    });
-    return;
-  }
   const owner = layers.find((layer) => Object.hasOwn(layer, 'defaults'));
   for (let index = 0; index < size && expansion.corpus.budget.left >= 0; index++) {
     const chosen = chooseAxes(axes, index, chain, expansion);
@@ -70,13 +60,33 @@ function escaped(text: string): string {
   return text.replaceAll('{', '{{').replaceAll('}', '}}');
 }
 
+/** Says so where the axes would make more jobs than anybody can mean, before they are made. */
+export function tooManyJobs(
+  axes: readonly (readonly [string, readonly unknown[]])[],
+  { at, via }: { readonly at: Place | undefined; readonly via: readonly Step[] },
+  { corpus, jobs }: Expansion,
+): boolean {
+  const size = axes.reduce((product, [, values]) => product * values.length, 1);
+  if (size + jobs.length <= MOST_JOBS) return false;
+  corpus.problems.push({
+    severity: 'error',
+    code: 'too-many-jobs',
+    message: `The template would make ${size} jobs; all files together may make ${MOST_JOBS}.`,
+    at,
+    via,
+    hint: `Its axes are ${axes.map(([key, values]) => `${key} (${values.length})`).join(', ')}.`,
+  });
+  return true;
+}
+
 /** Values of all axes for one combination; the last axis turns fastest. Undefined after a mistake. */
-function chooseAxes(
+export function chooseAxes(
   axes: readonly (readonly [string, readonly unknown[]])[],
   index: number,
   via: readonly Step[],
   expansion: Expansion,
 ): Record<string, unknown> | undefined {
+  const { settings } = expansion;
   const { places, problems } = expansion.corpus;
   const picks: unknown[] = [];
   let rest = index;
@@ -85,6 +95,8 @@ function chooseAxes(
     rest = Math.floor(rest / values.length);
   }
   const chosen: Record<string, unknown> = {};
+  // Since JJB 5 what a value brings for another axis wins over that axis, wherever it stands.
+  const brought: Record<string, unknown> = {};
   for (const [position, [key, values]] of axes.entries()) {
     const pick = Number(picks[position]);
     const value = values[pick];
@@ -107,8 +119,9 @@ function chooseAxes(
     }
     chosen[key] = places.key(value, inner);
     Object.assign(chosen, params);
+    if (settings.compat === 6) Object.assign(brought, { ...params, [key]: brought[key] ?? chosen[key] });
   }
-  return chosen;
+  return settings.compat === 6 ? Object.assign(chosen, brought) : chosen;
 }
 
 interface Realization {
@@ -146,7 +159,7 @@ function realize(work: Realization, raw: Dict, expansion: Expansion): void {
 }
 
 /** Runs a substitution; a mistake becomes a problem at the text that asked for it. */
-function attempt(
+export function attempt(
   context: FormatContext,
   run: () => unknown,
   origins: readonly Dict[],

@@ -57,6 +57,14 @@ describe.skipIf(!present)('JJB 2.x', () => {
   });
 });
 
+describe('JJB 6 (compat: 6)', () => {
+  it('expands every case that JJB 6.4.2 was asked about', async () => {
+    const cases = new URL('./jjb6', import.meta.url).pathname;
+    const { passed, failed } = await runJjb([cases, cases]);
+    expect({ failed, some: passed >= 15 }).toEqual({ failed: 0, some: true });
+  });
+});
+
 describe('the tools of the comparison', () => {
   it('write JSON as Python does', () => {
     expect(canonicalJson({ b: [1, 1.5, 'é\n', null, true], a: {}, '\u{1f600}': 1, '\uff5e': 2 })).toBe(

@@ -30,6 +30,8 @@ export async function run(args: readonly string[]): Promise<{ passed: number; fa
 interface JjbCase {
   readonly input: string;
   readonly config?: string | null;
+  /** Whose rules: 2, the default, or 6. */
+  readonly compat?: 2 | 6;
   readonly jobs_before_macros?: unknown;
   readonly jobs?: unknown;
   readonly error?: { readonly message: string };
@@ -44,7 +46,7 @@ export async function checkCase(fixtures: string, text: string): Promise<string[
     return existsSync(full) && statSync(full).isFile() ? readFileSync(full, 'utf8') : undefined;
   };
   const source = { name: wanted.input, text: read(wanted.input) ?? '' };
-  const settings = readSettings(wanted.config, read);
+  const settings = { ...readSettings(wanted.config, read), compat: wanted.compat ?? 2 };
   const corpus = loadCorpus([source], { ...settings, read });
   const expanded = corpus.problems.some(isError) ? [] : expandJobs(corpus, settings);
   const inliner = createInliner(corpus, settings);
