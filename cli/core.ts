@@ -3,43 +3,105 @@ import type { Logger } from 'pino';
 import type { WorkQueue } from '../pipelines/ports.ts';
 import { openQueue } from '../workers/queue/bullmq.ts';
 import { pgliteQueue, postgresQueue } from '../workers/queue/postgres.ts';
-import { openPglite } from '../workers/store/pglite.ts';
-import { openPostgres } from '../workers/store/postgres.ts';
+import type { RedisLink } from '../workers/redis/link.ts';
+import type { PgliteDatabase } from '../workers/store/pglite.ts';
+import type { PostgresDatabase } from '../workers/store/postgres.ts';
 import { openStore, type SqlStore } from '../workers/store/store.ts';
+import { type Watch, watchOver } from '../workers/watch.ts';
 
-/** What every role stands on: the one truth and the wake-ups, on one database. */
+/** What every role stands on: the one truth and the wake-ups, on one database or beside it on Redis. */
 export interface Core {
   readonly store: SqlStore;
   readonly queue: WorkQueue;
+  readonly redis: RedisLink | undefined;
   /** Random, kept with the database: part of every id that leaves. */
   readonly site: string;
+  /** The servers that are needed, by the name their probe has. */
+  readonly watches: Readonly<Record<string, Watch>>;
   close(): Promise<void>;
 }
 
-/** Inside the process when no `url` is given: a directory that this process alone may use. */
-export async function openCore(data: string, url: string | undefined, log: Logger): Promise<Core> {
-  const onError = (error: unknown) => log.warn({ err: error }, 'database');
-  if (url === undefined) {
-    const db = await openPglite({ directory: join(data, 'database'), onError });
-    const store = await openStore(db);
-    const queue = await openQueue(pgliteQueue(db), { onError });
-    return core(store, queue, () => db[Symbol.asyncDispose]());
-  }
-  const db = await openPostgres({ url, onError });
-  const store = await openStore(db);
-  const queue = await openQueue(postgresQueue(db, onError), { onError });
-  return core(store, queue, () => db[Symbol.asyncDispose]());
+export interface CoreSettings {
+  readonly data: string;
+  /** PostgreSQL. Undefined: inside the process, in a directory that this process alone may use. */
+  readonly database: string | undefined;
+  /** Redis or Valkey. Undefined: the queues are on the database. */
+  readonly redis: string | undefined;
 }
 
-async function core(store: SqlStore, queue: WorkQueue, closeDatabase: () => Promise<void>): Promise<Core> {
+const WAITS = 'Nothing is lost: what waits for it goes on by itself when it is back.';
+
+export async function openCore(settings: CoreSettings, log: Logger): Promise<Core> {
+  const watches: Record<string, Watch> = {};
+  const onDatabase = (error: unknown) =>
+    watches['database']?.trouble(error) ?? log.warn({ err: error }, 'database');
+  const onRedis = (error: unknown) => watches['redis']?.trouble(error);
+  const db = await openDatabase(settings, onDatabase);
+  watches['database'] = watchOver({
+    name: 'the database',
+    meanwhile: WAITS,
+    ask: async () => {
+      await db.query('SELECT 1');
+      return 'answers';
+    },
+    log,
+  });
+  const store = await openStore(db);
+  const site = await store.site();
+  const redis =
+    settings.redis === undefined ? undefined : await connectRedis(settings.redis, site, onRedis, log);
+  if (redis !== undefined)
+    watches['redis'] = watchOver({ name: 'Redis', meanwhile: WAITS, ask: () => redis.ask(), log });
+  const queue = await queueOn(db, redis, onDatabase, onRedis);
   return {
     store,
     queue,
-    site: await store.site(),
+    redis,
+    site,
+    watches,
     async close() {
+      for (const watch of Object.values(watches)) await watch.close();
       await queue[Symbol.asyncDispose]();
+      await redis?.[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
-      await closeDatabase();
+      await db[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Loaded only where it is used: PGlite alone is 100 MB. */
+async function openDatabase(
+  { data, database }: CoreSettings,
+  onError: (error: unknown) => void,
+): Promise<PgliteDatabase | PostgresDatabase> {
+  if (database === undefined) {
+    const { openPglite } = await import('../workers/store/pglite.ts');
+    return openPglite({ directory: join(data, 'database'), onError });
+  }
+  const { openPostgres } = await import('../workers/store/postgres.ts');
+  return openPostgres({ url: database, onError });
+}
+
+async function connectRedis(
+  url: string,
+  site: string,
+  onError: (error: unknown) => void,
+  log: Logger,
+): Promise<RedisLink> {
+  const { openRedis } = await import('../workers/redis/link.ts');
+  return openRedis({ url, site, onError, warn: (message) => log.warn(message) });
+}
+
+async function queueOn(
+  db: PgliteDatabase | PostgresDatabase,
+  redis: RedisLink | undefined,
+  onDatabase: (error: unknown) => void,
+  onRedis: (error: unknown) => void,
+): Promise<WorkQueue> {
+  if (redis !== undefined) {
+    const { redisQueue } = await import('../workers/queue/redis.ts');
+    return openQueue(redisQueue(redis), { onError: onRedis });
+  }
+  if (db.kind === 'pglite') return openQueue(pgliteQueue(db), { onError: onDatabase });
+  return openQueue(postgresQueue(db, onDatabase), { onError: onDatabase });
 }

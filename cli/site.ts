@@ -177,6 +177,15 @@ export const Site = z.strictObject({
         ),
     })
     .optional(),
+  redis: z
+    .strictObject({
+      url: z
+        .string()
+        .describe(
+          'Redis or Valkey, `redis://...`, `rediss://...` or the path of a socket: work queues and running logs. Left out: the database does it.',
+        ),
+    })
+    .optional(),
   roles: z
     .strictObject({
       scheduler: RoleDoor.prefault({}),

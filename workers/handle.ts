@@ -16,7 +16,7 @@ import { crashpoint } from './crashpoint.ts';
 /**
  * Every hand is written as "action in, outcome out"; what makes that safe at every line stands here, once:
  *
- *     begin (durable) → the hand's own work → answer (fact and done mark in one transaction)
+ *     claim → begin (durable) → the hand's own work → answer (fact and done mark in one transaction)
  *
  * Killed before `begin`: nothing happened. Killed between: the outbox pushes the action again and the hand runs again under
  * the same id, so a hand must find what it did before (by effects, refs, supervisors). Killed after: `begin` says `done`.
@@ -71,9 +71,26 @@ async function handleOne<K extends HandKind>(
   action: ActionOf<K>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store } = options;
   const { id } = action as Action;
-  const begin = await store.begin(id);
+  const claim = await options.store.claim(id);
+  // Thrown, so that it is looked at again: whoever has it may die.
+  if (claim === undefined) throw new Fault('stopped', `another process has ${id} in hand`, { retry: true });
+  try {
+    await handleClaimed(options, kind, hand, action, AbortSignal.any([signal, claim.lost]));
+  } finally {
+    await claim.release();
+  }
+}
+
+async function handleClaimed<K extends HandKind>(
+  options: HandOptions,
+  kind: K,
+  hand: Hand<K>,
+  action: ActionOf<K>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id } = action as Action;
+  const begin = await options.store.begin(id);
   if (begin.kind === 'done') return;
   crashpoint(`hand.${kind}.begun`);
   const stop = begin.kind === 'stop' ? AbortSignal.abort(stopped(begin.reason)) : signal;

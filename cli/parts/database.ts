@@ -9,7 +9,7 @@ export const database: PartOf = ({ data, site, log, made }) => ({
     await mkdir(data, { recursive: true, mode: 0o711 });
     // Builds run below it as other users, who may pass but not look.
     await chmod(data, 0o711);
-    const opened = await openCore(data, site.database?.url, log);
+    const opened = await openCore({ data, database: site.database?.url, redis: site.redis?.url }, log);
     made.core = opened;
     return { close: () => opened.close() };
   },

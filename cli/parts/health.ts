@@ -5,17 +5,17 @@ import type { House } from '../house.ts';
 export function probes(house: House): Readonly<Record<string, Probe>> {
   const { roles } = house;
   return {
-    database: database(house),
+    ...watched(house),
     ...(roles.has('scheduler') ? { scheduler: leads(house), gerrit: listens(house) } : {}),
     ...(roles.has('server') && !roles.has('scheduler') ? { world: knowsWorld(house) } : {}),
   };
 }
 
-function database({ made }: House): Probe {
-  return async () => {
-    await made.core?.store.isDone('probe');
-    return { ok: true, detail: 'answers' };
-  };
+/** PostgreSQL, Redis: whether they answer, and if not, since when nothing moves and what to do. */
+function watched({ made }: House): Readonly<Record<string, Probe>> {
+  return Object.fromEntries(
+    Object.entries(made.core?.watches ?? {}).map(([name, watch]) => [name, async () => watch.state()]),
+  );
 }
 
 /** A second scheduler that stands by is as ready as it can be. */

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { asFault } from '../../pipelines/fault.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { nextAlarm, step } from '../../pipelines/step.ts';
 import { digestOf, emptyWorld, worldFrom } from '../../pipelines/world.ts';
 import { dispatcher } from '../../workers/dispatch.ts';
-import { runScheduler } from '../../workers/scheduler.ts';
+import { runScheduler, type SchedulerLine } from '../../workers/scheduler.ts';
 import { gitUrl, publicUrl } from '../addresses.ts';
+import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { gerritSettings } from './gerrits.ts';
 
@@ -16,12 +19,15 @@ export const scheduler =
     async start(stop) {
       const { log, made } = house;
       const { store, queue, site } = need(house, 'core');
+      const dispatch = dispatcher(store, queue, ({ action, error }) => tell(log, { action }, error));
+      queue.onLost(() => {
+        if (made.reign?.aborted === false)
+          void dispatch.sweep().catch((caught) => tell(log, {}, asFault(caught)));
+      });
       const running = runScheduler(
         {
           store,
-          dispatch: dispatcher(store, queue, ({ action, error }) =>
-            log.warn({ action, code: error.code }, error.message),
-          ),
+          dispatch,
           kernel: { emptyWorld, worldFrom, digestOf, step, nextAlarm },
           clock: { now: Date.now },
           site,
@@ -31,7 +37,8 @@ export const scheduler =
           onReign: (reign) => {
             made.reign = reign;
           },
-          log: ({ kind, ...rest }) => log[kind === 'leading' ? 'info' : 'warn'](rest, `scheduler: ${kind}`),
+          sweepEvery: SWEEP_EVERY,
+          log: (line) => say(log, line),
         },
         stop,
       );
@@ -39,6 +46,16 @@ export const scheduler =
       return { running };
     },
   });
+
+/** How often everything undone is pushed again, ms: a wake-up that was lost without a word costs so much. */
+const SWEEP_EVERY = 20_000;
+
+function say(log: Logger, line: SchedulerLine): void {
+  const { kind, ...rest } = line;
+  if (kind === 'leading') log.info(rest, 'scheduler: leading');
+  else if ('error' in line) tell(log, { ...rest, scheduler: kind }, line.error);
+  else log.warn(rest, `scheduler: ${kind}`);
+}
 
 /** Puts a validated configuration in force. False: it is in force already. */
 export async function configure(house: House, config: SiteConfig): Promise<boolean> {

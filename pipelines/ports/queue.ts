@@ -22,6 +22,8 @@ export interface WorkQueue extends AsyncDisposable {
   /** Cancel broadcast: reaches the consumer that runs `target`, in whatever process. Lost when nobody runs it. */
   cancel(target: string, reason: StopReason): Promise<void>;
   onCancel(listener: (target: string, reason: StopReason) => void): void;
+  /** Wake-ups may be gone (a server that forgot, or was away): whoever knows what is undone pushes it again. */
+  onLost(listener: () => void): void;
   /** Waiting and running per kind, for pages and metrics. */
   counts(): Promise<Readonly<Record<string, { waiting: number; running: number }>>>;
 }

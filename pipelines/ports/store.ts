@@ -53,6 +53,15 @@ export type Begin =
   | { readonly kind: 'stop'; readonly reason: StopReason }
   | { readonly kind: 'done' };
 
+/** An action in the hands of one process. */
+export interface Claim {
+  /** Aborts when another process has it: what is begun must be let go, as at the end of the process. */
+  readonly lost: AbortSignal;
+  /** Asked right before what cannot be taken back. Throws the reason of `lost` when it is no longer ours. */
+  sure(): Promise<void>;
+  release(): Promise<void>;
+}
+
 /**
  * Facts, world and outbox: the one truth. Called by every role.
  *
@@ -62,6 +71,12 @@ export type Begin =
 export interface Store extends AsyncDisposable {
   /** Appends facts in one transaction and wakes the leader. Answers how many were new. */
   file(facts: readonly Filed[]): Promise<number>;
+  /**
+   * Takes an action in hand. Undefined: a process (perhaps this one) has it, and nobody else may touch the world for it. Falls
+   * with the process, also with one that is stopped or cut off for some seconds. While an action is claimed, `saveEffect` of it
+   * is `sure` first.
+   */
+  claim(action: string): Promise<Claim | undefined>;
   /**
    * Written before a hand touches the world for an action. From then on a cancel does not end the action by itself: whoever
    * began it must undo it and answer, in this life or the next (`stop`).

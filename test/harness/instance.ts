@@ -19,6 +19,8 @@ export interface Instance {
 }
 
 export interface StartOptions {
+  /** `server`, `scheduler`, `worker`, `launcher`; all of them when left out. */
+  readonly role?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Compiled entry; another one for a copy of the code with a seeded defect. */
   readonly entry?: string;
@@ -50,10 +52,14 @@ export function launch(
   siteFile: string,
   options: StartOptions = {},
 ): Pick<Instance, 'pid' | 'gone' | 'output' | 'kill'> {
-  const child = spawn(process.execPath, [options.entry ?? ENTRY, 'start', '--config', siteFile], {
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [options.entry ?? ENTRY, options.role ?? 'start', '--config', siteFile],
+    {
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let output = '';
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-KEPT_OUTPUT);
@@ -92,15 +98,20 @@ export async function whenReady(
   });
   while (Date.now() < deadline) {
     if (ended) throw new Error(`stackgate ended before it was ready:\n${launched.output()}`);
-    const url = await address(data, launched.pid);
+    const url = addressSaid(launched.output()) ?? (await address(data, launched.pid));
     if (url !== undefined && (await isReady(url))) {
-      const token = (await readFile(join(data, 'token'), 'utf8')).trim();
+      const token = (await readFile(join(data, 'token'), 'utf8').catch(() => '')).trim();
       const get = (path: string) => fetch(new URL(path, url), { signal: AbortSignal.timeout(10_000) });
       return { url, token, get, pid: launched.pid };
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`stackgate was not ready in time:\n${launched.output()}`);
+}
+
+/** A process says where it listens; only the server says it in a file, too. */
+function addressSaid(output: string): string | undefined {
+  return /"url":"([^"]+)"[^\n]*"msg":"listening"/.exec(output)?.[1];
 }
 
 /** `server.json` of this very process: one of a process that was killed lies around until the next start. */

@@ -13,7 +13,10 @@ export interface SiteSpec {
   readonly parallel?: number;
   /** Further lines of the gerrit connection. */
   readonly connection?: Readonly<Record<string, string>>;
-  readonly databaseUrl?: string;
+  readonly databaseUrl?: string | undefined;
+  readonly redisUrl?: string | undefined;
+  /** HOST:PORT of the server; a free port when left out. */
+  readonly listen?: string;
 }
 
 export const CI_USER = 'demo-ci';
@@ -37,7 +40,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
   const extra = Object.entries(spec.connection ?? {}).map(([key, value]) => `    ${key}: ${value}`);
   const lines = [
     'data: data',
-    'listen: 127.0.0.1:0',
+    `listen: ${spec.listen ?? '127.0.0.1:0'}`,
     'connections:',
     '  gerrit:',
     `    host: ${spec.gerrit.host}`,
@@ -53,6 +56,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     `    max-parallel-jobs: ${spec.parallel ?? 4}`,
     `    ${jobUser()}`,
     ...(spec.databaseUrl === undefined ? [] : ['database:', `  url: ${spec.databaseUrl}`]),
+    ...(spec.redisUrl === undefined ? [] : ['redis:', `  url: ${spec.redisUrl}`]),
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   await writeFile(join(spec.dir, 'layout.yaml'), spec.layout);

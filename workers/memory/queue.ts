@@ -98,6 +98,7 @@ export function memoryQueue(soonest = 20, latest = 2_000): WorkQueue {
     onCancel: (listener) => {
       listeners.add(listener);
     },
+    onLost: () => undefined,
     counts: async () =>
       Object.fromEntries(
         [...lanes].map(([kind, at]) => [

@@ -1,7 +1,7 @@
 import type { Action, StopReason } from '../../pipelines/action.ts';
 import { Fault } from '../../pipelines/fault.ts';
 import type { Filed, HistoryQuery, HistoryRow, LedgerEntry, Row, SiteConfig } from '../../pipelines/ports.ts';
-import { Mutex, unlessAborted } from '../store/database.ts';
+import { Mutex, ownClaims, unlessAborted } from '../store/database.ts';
 import { finishedAt, shortField } from '../store/history.ts';
 import type { SqlStore } from '../store/store.ts';
 import { fromJson } from '../store/text.ts';
@@ -33,6 +33,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
   const configs = new Map<string, string>();
   const history = new Map<string, HistoryRow>();
   const leadership = new Mutex();
+  const claims = ownClaims();
   const wake = wakeup();
   let epoch = 0;
   let seq = 0;
@@ -81,6 +82,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
       if (fresh > 0) wake.ring();
       return fresh;
     },
+    claim: async (action) => claims(action),
     begin: async (id) => {
       const entry = actions.get(id);
       if (entry === undefined || entry.done) return { kind: 'done' };

@@ -25,18 +25,23 @@ import { crashpoint } from '../crashpoint.ts';
  * twice meets `begin` and the effects of its action. So:
  *
  * - Nothing is kept of a job that ended, or its id could not be pushed again.
- * - `maxStalledCount` 0: BullMQ would otherwise run a killed worker's job a second time by itself. Here it fails, goes away,
- *   and the outbox pushes it, with `begin` telling the hand what happened before.
+ * - A job whose worker died is given to another one, as often as that happens: `begin` tells the hand what happened before, and
+ *   a claim (handle.ts) keeps it away while the first still has it. Whether a build is run again is the kernel's decision.
  * - A job that lost its lock (a stopped process, a blocked event loop) may come again while its first run still goes on in
  *   this process; the second run finds the first and leaves at once.
  * - A handler that throws is retried by BullMQ, without end: what ends it is the action being done.
  * - The action travels as JSON in a string, since `jsonb` refuses strangers' NULs.
  *
- * The backend (PostgreSQL's here; Redis' takes the same seam) comes with `connection`.
+ * The backend, PostgreSQL's or Redis', comes with its connections.
  */
 export interface QueueBackend<C> {
   readonly factory: BackendFactory<IQueueBackend, C>;
+  /** What queues push with. */
   readonly connection: C;
+  /** What workers take with, where that is another one: they may wait, `push` may not. */
+  readonly consumer?: C;
+  /** What its keys begin with, where sites may share a server. */
+  readonly prefix?: string;
   /** Cancel broadcast to every process on this backend, own included. */
   readonly broadcast: Broadcast;
   /**
@@ -44,6 +49,10 @@ export interface QueueBackend<C> {
    * is `lock` and two looks: its process died, or a connection was cut just when the job was taken.
    */
   readonly stalled: { readonly lock: number; readonly look: number };
+  /** False while it is known to be away: nothing is begun that would wait for it. Left out: never known. */
+  isReady?(): boolean;
+  /** Calls `listener` whenever wake-ups may have been lost. Left out: they never are. */
+  onLost?(listener: () => void): void;
   /** Before a `Queue` exists: migrations, leftovers of a dead process. */
   prepare(): Promise<void>;
   /** After every queue and worker closed. */
@@ -80,6 +89,7 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
   await backend.prepare();
   const bull = withBackend(backend.factory);
   const { connection } = backend;
+  const prefix = backend.prefix === undefined ? {} : { prefix: backend.prefix };
   const queues = new Map<ActionKind, Line<C>>();
   const workers = new Map<ActionKind, Crew<C>>();
   const running = new Map<string, AbortController>();
@@ -91,11 +101,21 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
     if (known !== undefined) return known;
     const made = new bull.Queue<JobData, void>(`stackgate-${kind}`, {
       connection,
+      ...prefix,
       streams: { events: { maxLen: 100 } },
     });
     made.on('error', onError);
     queues.set(kind, made);
     return made;
+  }
+
+  /** One that was made while its server was away never becomes ready: the next push makes another. */
+  async function dropIfDead(kind: ActionKind): Promise<void> {
+    const queue = queues.get(kind);
+    await queue?.waitUntilReady().catch(() => {
+      if (queues.get(kind) === queue) queues.delete(kind);
+      void queue.close().catch(() => undefined);
+    });
   }
 
   function hear(message: string): void {
@@ -130,9 +150,13 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
   return {
     push: async (action: Action) => {
       if (closed) return;
+      if (backend.isReady?.() === false) {
+        throw new Fault('queue-away', `cannot push ${action.id}: the server is away`, { retry: true });
+      }
       await queueOf(action.kind)
         .add(action.kind, { action: JSON.stringify(action) }, jobOptions(action))
-        .catch((caught: unknown) => {
+        .catch(async (caught: unknown) => {
+          await dropIfDead(action.kind);
           throw new Fault('queue-away', `cannot push ${action.id}: ${messageOf(caught)}`, {
             retry: true,
             cause: caught,
@@ -147,12 +171,14 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
           await run(job.data.action, handler);
         },
         {
-          connection,
+          connection: backend.consumer ?? connection,
+          ...prefix,
           concurrency,
-          maxStalledCount: 0,
+          maxStalledCount: FOREVER,
           lockDuration: backend.stalled.lock,
           stalledInterval: backend.stalled.look,
           drainDelay: 30,
+          runRetryDelay: 1_000,
           removeOnComplete: { count: 0 },
           removeOnFail: { count: 0 },
           settings: {
@@ -168,6 +194,7 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
     onCancel: (listener) => {
       listeners.add(listener);
     },
+    onLost: (listener) => backend.onLost?.(listener),
     counts: async () => {
       const kinds = new Set([...queues.keys(), ...workers.keys()]);
       const counted = [...kinds].map(async (kind) => {

@@ -1,4 +1,5 @@
 import { Fault } from '../../pipelines/fault.ts';
+import type { Claim } from '../../pipelines/ports.ts';
 
 /**
  * What the store needs of a database: the same SQL goes to PGlite (in this process) and to a PostgreSQL server.
@@ -22,6 +23,8 @@ export interface Database extends Sql, AsyncDisposable {
   listen(channel: string, listener: (payload: string | undefined) => void): Promise<() => Promise<void>>;
   /** Waits until nobody else holds `name`. `lost` aborts when it is no longer certain that we do. */
   hold(name: string, signal: AbortSignal): Promise<Hold>;
+  /** Takes `name` if nobody has it, in this process or another. */
+  claim(name: string): Promise<Claim | undefined>;
 }
 
 export interface Hold {
@@ -52,6 +55,22 @@ export class Mutex {
       unlock();
     }
   }
+}
+
+/** Claims where there is but one process: what it has in hand, it has. */
+export function ownClaims(): (name: string) => Claim | undefined {
+  const held = new Set<string>();
+  return (name) => {
+    if (held.has(name)) return undefined;
+    held.add(name);
+    return {
+      lost: new AbortController().signal,
+      sure: async () => undefined,
+      release: async () => {
+        held.delete(name);
+      },
+    };
+  };
 }
 
 /** `work`, or the signal's reason; what came too late is handed to `undo`. */

@@ -14,7 +14,16 @@ import { promisify } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { Fault } from '../../pipelines/fault.ts';
-import { type Database, databaseFault, type Hold, Mutex, type Sql, unlessAborted } from './database.ts';
+import type { Claim } from '../../pipelines/ports.ts';
+import {
+  type Database,
+  databaseFault,
+  type Hold,
+  Mutex,
+  ownClaims,
+  type Sql,
+  unlessAborted,
+} from './database.ts';
 import { lockDirectory } from './lock.ts';
 
 /**
@@ -143,6 +152,7 @@ export class PgliteDatabase implements Database {
   readonly #db: PGlite;
   readonly #session = new Mutex();
   readonly #holds = new Map<string, Mutex>();
+  readonly #claims = ownClaims();
   readonly #unlock: () => void;
   readonly #directory: string | undefined;
   readonly #maintenance: NodeJS.Timeout;
@@ -216,6 +226,10 @@ export class PgliteDatabase implements Database {
         unlock();
       },
     };
+  }
+
+  async claim(name: string): Promise<Claim | undefined> {
+    return this.#claims(name);
   }
 
   /** What checkpointer and autovacuum do elsewhere, a table at a time, so that others get the session in between. */

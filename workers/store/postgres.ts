@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type ClientBase, type ClientConfig, escapeIdentifier, Pool, types as pgTypes } from 'pg';
 import { backoff, Fault } from '../../pipelines/fault.ts';
+import type { Claim } from '../../pipelines/ports.ts';
+import { type Claims, openClaims } from './claims.ts';
 import { type Database, databaseFault, type Hold, type Sql } from './database.ts';
+import { openSession, type PgSession } from './session.ts';
 
 /**
  * A PostgreSQL server, for a site of several processes. Queries go through a pool; whatever lives as long as its session
@@ -15,9 +18,8 @@ export interface PostgresOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** How often a follower asks for the leader's lock, and a leader proves that its connection still lives, ms. */
+/** How often a follower asks for the leader's lock, ms. */
 const LOCK_EVERY = 500;
-const HEARTBEAT = 3_000;
 
 /** Times and sequence numbers are bigints far below 2^53. */
 const INT8 = 20;
@@ -45,10 +47,13 @@ export class PostgresDatabase implements Database {
   readonly #onError: (error: unknown) => void;
   readonly #closing = new AbortController();
   readonly #lasting = new Set<Client>();
+  readonly #sessions = new Set<PgSession>();
+  readonly #claims: Claims;
 
   constructor(options: PostgresOptions) {
     this.url = options.url;
     this.#onError = options.onError ?? (() => undefined);
+    this.#claims = openClaims(() => this.#session(), this.#onError);
     this.#pool = new Pool({ ...settings(options.url), types, max: options.connections ?? 10 });
     this.#pool.on('error', this.#onError);
     // A client that is cut off while somebody has it speaks for itself; unheard, that would end the process.
@@ -137,55 +142,42 @@ export class PostgresDatabase implements Database {
 
   /** An advisory lock of a session: it falls with the connection, so that no dead leader blocks the next one. */
   async hold(name: string, signal: AbortSignal): Promise<Hold> {
-    while (!signal.aborted && !this.#closing.signal.aborted) {
-      const client = await this.#connect();
-      try {
-        while (!signal.aborted && !this.#closing.signal.aborted) {
-          const [row] = await ask<{ held: boolean }>(
-            client,
-            'SELECT pg_try_advisory_lock(hashtext($1)) AS held',
-            [`stackgate/${name}`],
-          );
-          if (row?.held === true) return this.#keep(client);
-          await pause(LOCK_EVERY, signal);
-        }
-      } catch (caught) {
-        await this.#end(client);
-        throw caught;
+    const session = await this.#session();
+    try {
+      for (;;) {
+        if (session.lost.aborted) throw session.lost.reason;
+        const [row] = await ask<{ held: boolean }>(
+          session.client,
+          'SELECT pg_try_advisory_lock(hashtext($1)) AS held',
+          [`stackgate/${name}`],
+        );
+        if (row?.held === true) return { lost: session.lost, release: () => session.end() };
+        await pause(LOCK_EVERY, AbortSignal.any([signal, this.#closing.signal]));
+        signal.throwIfAborted();
+        this.#closing.signal.throwIfAborted();
       }
-      await this.#end(client);
+    } catch (caught) {
+      await session.end();
+      throw caught;
     }
-    throw signal.reason instanceof Error ? signal.reason : new Fault('stopped', 'the database is closed');
   }
 
-  #keep(client: Client): Hold {
-    const lost = new AbortController();
-    const fail = (): void => {
-      clearInterval(beat);
-      lost.abort(new Fault('leader-lost', 'the connection that held the leadership ended', { retry: true }));
-    };
-    const beat = setInterval(() => {
-      const late = setTimeout(fail, HEARTBEAT);
-      client
-        .query('SELECT 1')
-        .then(() => clearTimeout(late))
-        .catch(fail);
-    }, HEARTBEAT);
-    beat.unref();
-    client.once('end', fail);
-    return {
-      lost: lost.signal,
-      release: async () => {
-        clearInterval(beat);
-        await this.#end(client);
-        fail();
-      },
-    };
+  claim(name: string): Promise<Claim | undefined> {
+    return this.#claims.claim(name);
+  }
+
+  async #session(): Promise<PgSession> {
+    const session = await openSession({ ...settings(this.url), types }, this.#onError);
+    this.#sessions.add(session);
+    session.lost.addEventListener('abort', () => this.#sessions.delete(session), { once: true });
+    return session;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new Fault('stopped', 'the database is closed'));
+    await this.#claims.close();
+    await Promise.all([...this.#sessions].map((session) => session.end()));
     await Promise.all([...this.#lasting].map((client) => this.#end(client)));
     await this.#pool.end();
   }

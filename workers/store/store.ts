@@ -1,5 +1,5 @@
 import type { ActionKind } from '../../pipelines/action.ts';
-import type { Filed, History, SiteConfig, Store } from '../../pipelines/ports.ts';
+import type { Claim, Filed, History, SiteConfig, Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
 import type { Database, Hold, Sql } from './database.ts';
 import { findBuild, findHistory } from './history.ts';
@@ -35,6 +35,7 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
   const unlisten = apart ? await db.listen(FILED, () => wake.ring()) : async () => undefined;
 
   const holds = new Set<Hold>();
+  const claims = new Map<string, Claim>();
 
   async function write<T>(name: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     crashpoint(`store.${name}.before`);
@@ -56,6 +57,16 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
       const fresh = await write('file', (sql) => fileFacts(sql, facts));
       if (fresh > 0) wake.ring();
       return fresh;
+    },
+    claim: async (action) => {
+      const claim = await db.claim(`action/${action}`);
+      if (claim === undefined) return undefined;
+      claims.set(action, claim);
+      const release = async (): Promise<void> => {
+        claims.delete(action);
+        await claim.release();
+      };
+      return { lost: claim.lost, sure: () => claim.sure(), release };
     },
     begin: (action) => write('begin', (sql) => beginAction(sql, action, now())),
     answer: async (action, filed) => {
@@ -110,6 +121,7 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
       return row === undefined ? undefined : fromJson<unknown>(row.value);
     },
     saveEffect: async (action, value) => {
+      await claims.get(action)?.sure();
       await write('effect', (sql) =>
         sql.query(
           `INSERT INTO stackgate.effects (action, value, saved_at) VALUES ($1, $2, $3)

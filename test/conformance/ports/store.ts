@@ -192,6 +192,23 @@ export function storeConformance(name: string, open: OpenStore): void {
       await lead.resign();
     });
 
+    test('has an action in one hand at a time', async () => {
+      const store = await open();
+      const claim = await store.claim('m');
+      expect(claim?.lost.aborted).toBe(false);
+      expect(await store.claim('m')).toBeUndefined();
+      const other = await store.claim('n');
+      expect(other).toBeDefined();
+      await claim?.sure();
+      await store.saveEffect('m', { phase: 'posting' });
+      await claim?.release();
+      await claim?.release();
+      const again = await store.claim('m');
+      expect(again).toBeDefined();
+      await again?.release();
+      await other?.release();
+    });
+
     test('answers an action once, with its fact', async () => {
       const store = await open();
       const { epoch } = await store.lead(never);

@@ -5,9 +5,10 @@ import { postgresQueue } from '../../../workers/queue/postgres.ts';
 import { runScheduler } from '../../../workers/scheduler.ts';
 import { openPostgres, type PostgresDatabase } from '../../../workers/store/postgres.ts';
 import { openStore, type SqlStore } from '../../../workers/store/store.ts';
-import { eventually, hasPostgres, type TestDatabase, testPostgres } from './openers.ts';
-import { toyHands } from './toyhands.ts';
-import { arrival, STAGES, toyKernel } from './toykernel.ts';
+import { type TestDatabase, testPostgres } from '../../conformance/ports/openers.ts';
+import { toyHands } from '../../conformance/ports/toyhands.ts';
+import { arrival, STAGES, toyKernel } from '../../conformance/ports/toykernel.ts';
+import { eventually, postgresMissing } from '../../harness/servers.ts';
 
 const clock = { now: () => Date.now() };
 
@@ -51,7 +52,7 @@ async function expectWhole(store: SqlStore, events: number): Promise<void> {
   expect(await store.undone()).toEqual([]);
 }
 
-describe.skipIf(!hasPostgres())('a site of several processes on PostgreSQL', () => {
+describe.skipIf(postgresMissing() !== undefined)('a site of several processes on PostgreSQL', () => {
   let databases: TestDatabase<PostgresDatabase>;
   beforeAll(async () => {
     databases = await testPostgres();

@@ -1,0 +1,23 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { postgresMissing, redisMissing } from '../../harness/servers.ts';
+import { type ServersSite, startSite } from './site.ts';
+
+const missing = postgresMissing() ?? redisMissing();
+
+describe.skipIf(missing !== undefined)('one process for each role', () => {
+  let site: ServersSite;
+  afterEach(async () => {
+    await site[Symbol.asyncDispose]();
+  });
+
+  for (const redis of [true, false]) {
+    test(`tests a patch and votes, ${redis ? 'with Redis' : 'on PostgreSQL alone'}`, async () => {
+      site = await startSite({ redis });
+      const roles = ['server', 'scheduler', 'launcher', 'worker'];
+      await Promise.all(roles.map((role) => site.start(role)));
+      const [good, bad] = [await site.push('pass'), await site.push('fail')];
+      expect(await site.vote(good)).toBe(1);
+      expect(await site.vote(bad)).toBe(-1);
+    });
+  }
+});

@@ -1,0 +1,117 @@
+import { asFault, Fault } from '../pipelines/fault.ts';
+
+/**
+ * Watches over a server that we need. While it is away every connection, every retry and every library has something to say
+ * about it; a person wants one sentence when it goes and one when it is back.
+ */
+export interface Watch {
+  /** For pages: whether it answers, and what it said or what is wrong. */
+  state(): { readonly ok: boolean; readonly detail: string };
+  /** Somebody met an error on it: it is asked at once. Told only when it is not the server that is away. */
+  trouble(caught: unknown): void;
+  close(): Promise<void>;
+}
+
+export interface WatchOptions {
+  /** `Redis at 127.0.0.1:6379`. */
+  readonly name: string;
+  /** What that means for whoever reads the sentence. */
+  readonly meanwhile: string;
+  /** Answers what is to be said of it while it is fine; throws when it is not. */
+  readonly ask: (signal: AbortSignal) => Promise<string>;
+  readonly log: Pick<Console, 'info' | 'warn'>;
+  /** ms between questions. */
+  readonly every?: number;
+  readonly deadline?: number;
+}
+
+/** The same error of one library is told once in so many ms. */
+const AGAIN = 60_000;
+const MOST_TOLD = 100;
+
+export function watchOver(options: WatchOptions): Watch {
+  const { name, meanwhile, ask, log, every = 5_000, deadline = 3_000 } = options;
+  const closing = new AbortController();
+  const told = new Map<string, number>();
+  let gone: { readonly since: number; readonly why: string } | undefined;
+  let detail = 'answers';
+  let asking: Promise<boolean> | undefined;
+  let wake = (): void => undefined;
+
+  function look(): Promise<boolean> {
+    asking ??= lookOnce().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  }
+
+  async function lookOnce(): Promise<boolean> {
+    try {
+      detail = await inTime(ask, AbortSignal.any([closing.signal, AbortSignal.timeout(deadline)]));
+      if (gone !== undefined)
+        log.info(`${name} is in order again after ${Math.round((Date.now() - gone.since) / 1000)} s`);
+      gone = undefined;
+      return true;
+    } catch (caught) {
+      if (closing.signal.aborted) return false;
+      const { message, hint } = asFault(caught);
+      const why = hint === undefined ? message : `${message}. ${hint}`;
+      if (gone?.why !== why) log.warn(`${name}: ${why} ${meanwhile}`);
+      gone = { since: gone?.since ?? Date.now(), why };
+      return false;
+    }
+  }
+
+  async function keepLooking(): Promise<void> {
+    while (!closing.signal.aborted) {
+      await look();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, gone === undefined ? every : Math.min(every, 1_000));
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        if (closing.signal.aborted) wake();
+      });
+    }
+  }
+  const looking = keepLooking();
+
+  async function tell(caught: unknown): Promise<void> {
+    if (!(await look()) || closing.signal.aborted) return;
+    const { message } = asFault(caught);
+    const now = Date.now();
+    if ((told.get(message) ?? Number.NEGATIVE_INFINITY) > now - AGAIN) return;
+    if (told.size >= MOST_TOLD) told.clear();
+    told.set(message, now);
+    log.warn(`${name}: ${message}`);
+  }
+
+  return {
+    state: () =>
+      gone === undefined ? { ok: true, detail } : { ok: false, detail: `${gone.why} ${meanwhile}` },
+    trouble: (caught) => {
+      if (!closing.signal.aborted) void tell(caught);
+    },
+    async close() {
+      closing.abort();
+      wake();
+      await looking;
+    },
+  };
+}
+
+/** An answer that never comes is none, even where `ask` does not listen to its signal. */
+async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  const late = new AbortController();
+  const over = new Promise<never>((_, reject) => {
+    const give = () => reject(new Fault('deadline', 'it does not answer in time', { retry: true }));
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true, signal: late.signal });
+  });
+  try {
+    return await Promise.race([ask(signal), over]);
+  } finally {
+    late.abort();
+  }
+}
