@@ -1,17 +1,22 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { findBuild } from '../builds.ts';
+import { type Piece, piecesOf } from '../channel.ts';
 import { consoleNow, consoleToEnd } from '../consoles.ts';
 import { ConsoleQuery } from '../contract.ts';
 import { logSegments } from '../logfile.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
-import { sendEvents } from '../stream.ts';
+import { consoleReaders } from '../readers.ts';
+import { frameOf, openEvents } from '../stream.ts';
 import { BuildParams } from './builds.ts';
 
-/** Readers that stay at a time; each holds a socket and a watch on a folder. */
-const mostReaders = 500;
+/** Texts that are followed at a time; each holds a socket and a watch on a folder. */
+const mostTexts = 200;
+/** Streams of events at a time. Those of one console share its watch; each holds a socket. */
+const mostStreams = 5_000;
 
 /**
  * The console of a build. Three ways to read it, all by byte offset: what is there now (text), what is there and what comes
@@ -19,20 +24,9 @@ const mostReaders = 500;
  * with `Last-Event-ID`, the offset behind the last piece they got.
  */
 export function addConsole(app: FastifyInstance, ports: ServerPorts): void {
-  let readers = 0;
-
-  /** Aborts when the reader hangs up; counts it until then. */
-  function stay(reply: FastifyReply): AbortSignal {
-    if (readers >= mostReaders)
-      throw new Refusal(503, 'too-many-readers', 'too many consoles are followed', 'try again soon');
-    readers += 1;
-    const gone = new AbortController();
-    reply.raw.once('close', () => {
-      readers -= 1;
-      gone.abort();
-    });
-    return gone.signal;
-  }
+  const readers = consoleReaders(ports);
+  const texts = { now: 0, most: mostTexts };
+  const streams = { now: 0, most: mostStreams };
 
   app.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/builds/:uuid/console',
@@ -51,24 +45,64 @@ export function addConsole(app: FastifyInstance, ports: ServerPorts): void {
       if (segments === undefined) throw new Refusal(404, 'no-console', 'this build never had a console');
       const events = wantsEvents(request);
       const offset = (events ? lastEventId(request) : undefined) ?? request.query.offset;
+      const gone = stay(reply, events ? streams : texts);
       const running = build.state === 'waiting' || build.state === 'running';
-      const gone = stay(reply);
-      const chunks =
-        running && (events || request.query.follow)
-          ? consoleToEnd(ports, build.uuid, segments, offset, gone)
-          : consoleNow(ports, segments, offset);
-      if (events) {
-        reply.hijack();
-        await sendEvents(reply.raw, chunks, offset, gone);
-        return reply;
+      if (!events) {
+        const chunks =
+          running && request.query.follow
+            ? consoleToEnd(ports, build.uuid, segments, offset, gone)
+            : consoleNow(ports, segments, offset);
+        return reply
+          .type('text/plain; charset=utf-8')
+          .header('cache-control', 'no-store')
+          .header('x-accel-buffering', 'no')
+          .send(Readable.from(chunks, { objectMode: false }));
       }
-      return reply
-        .type('text/plain; charset=utf-8')
-        .header('cache-control', 'no-store')
-        .header('x-accel-buffering', 'no')
-        .send(Readable.from(chunks, { objectMode: false }));
+      const pieces = running
+        ? readers.read(build.uuid, segments, offset, gone)
+        : piecesOf(consoleNow(ports, segments, offset), offset);
+      reply.hijack();
+      await sendPieces(reply.raw, pieces, offset, gone);
+      return reply;
     },
   );
+}
+
+/** Aborts when the reader hangs up; counts it until then. */
+function stay(reply: FastifyReply, places: { now: number; readonly most: number }): AbortSignal {
+  if (places.now >= places.most)
+    throw new Refusal(503, 'too-many-readers', 'too many consoles are followed', 'try again soon');
+  places.now += 1;
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    places.now -= 1;
+    gone.abort();
+  });
+  return gone.signal;
+}
+
+/** `{"text": "..."}` with the byte offset behind it as id, then `event: end`. */
+async function sendPieces(
+  res: ServerResponse,
+  pieces: AsyncIterable<Piece>,
+  from: number,
+  gone: AbortSignal,
+): Promise<void> {
+  const stream = openEvents(res, gone);
+  let offset = from;
+  try {
+    for await (const piece of pieces) {
+      if (gone.aborted) return;
+      await stream.send(piece.frame);
+      offset = piece.to;
+    }
+    if (!gone.aborted) await stream.send(frameOf(offset, {}, 'end'));
+  } catch (caught) {
+    // The reader is gone, or the file is: either way it may ask again from where it was.
+    if (!gone.aborted) res.destroy(caught instanceof Error ? caught : undefined);
+  } finally {
+    stream.close();
+  }
 }
 
 function wantsEvents(request: FastifyRequest): boolean {
