@@ -8,6 +8,7 @@ COPY nodepool nodepool
 COPY workers workers
 COPY server server
 COPY cli cli
+COPY web web
 RUN npm ci && npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-bookworm-slim

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Fault } from '../pipelines/fault.ts';
@@ -6,9 +9,7 @@ import { house, liveBuild, pastBuild, statusOf, type TestHouse } from '../test/f
 import { buildServer } from './app.ts';
 import { BuildPage, EventPage, HealthView, ProblemView } from './contract.ts';
 
-const evil = `<script>alert(1)</script>"'&\u202e`;
 const open: FastifyInstance[] = [];
-
 function door(change: (test: TestHouse) => void = () => {}): { app: FastifyInstance; test: TestHouse } {
   const test = house();
   change(test);
@@ -63,63 +64,51 @@ describe('the door', () => {
     expect((await app.inject('/status/change/9,9')).json()).toEqual([]);
   });
 
-  it('shows a page without scripts on which nothing of a stranger is markup', async () => {
+  it('serves the web application: one document for every page, its parts for ever', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stackgate-web-'));
+    await mkdir(join(folder, 'assets'));
+    await writeFile(join(folder, 'index.html'), '<!doctype html><div id="app"></div>');
+    await writeFile(join(folder, 'assets', 'index-abc.js'), 'export {};\n'.repeat(200));
     const { app } = door((made) => {
-      made.status = statusOf(
-        [
-          {
-            id: evil,
-            project: evil,
-            url: 'javascript:alert(1)',
-            failing_reasons: [evil],
-            job: evil,
-            jobUrl: `https://x/"onmouseover="a`,
-          },
-        ],
-        evil,
-      );
+      made.web = folder;
     });
-    const answer = await app.inject('/');
-    expect(answer.headers['content-security-policy']).toMatch(/default-src 'none'/);
-    expect(answer.headers['content-security-policy']).not.toMatch(/unsafe|script/);
-    expect(answer.body).not.toMatch(/<script|javascript:|onmouseover="|\u202e/);
-    expect(answer.body).toContain('&#60;script&#62;alert(1)');
-    expect((await app.inject('/style.css')).headers['content-type']).toMatch(/text\/css/);
+    await app.ready();
+    await rm(folder, { recursive: true });
+    for (const url of [
+      '/',
+      '/builds',
+      '/build/0abc123',
+      '/build/0abc123/console',
+      '/job/a%2Fb',
+      '/change/7,1',
+    ]) {
+      const answer = await app.inject({ url, headers: { accept: 'text/html' } });
+      expect([url, answer.statusCode, answer.body]).toEqual([
+        url,
+        200,
+        '<!doctype html><div id="app"></div>',
+      ]);
+      expect(answer.headers['cache-control']).toBe('no-cache');
+      expect(answer.headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self';/);
+      expect(answer.headers['content-security-policy']).not.toMatch(/unsafe|https?:|\*/);
+    }
+    const part = await app.inject({ url: '/assets/index-abc.js', headers: { 'accept-encoding': 'gzip' } });
+    expect(part.headers).toMatchObject({
+      'cache-control': 'public, max-age=31536000, immutable',
+      'content-encoding': 'gzip',
+      'content-type': 'text/javascript; charset=utf-8',
+    });
+    const tag = { 'if-none-match': String(part.headers['etag']) };
+    expect((await app.inject({ url: '/assets/index-abc.js', headers: tag })).statusCode).toBe(304);
+    for (const url of ['/assets/other.js', '/assets/..%2Findex.html', '/assets/%2e%2e/index.html'])
+      expect([url, (await app.inject(url)).statusCode]).toEqual([url, 404]);
   });
 
-  it('shows builds and events as pages, escaped, with links to what is like them', async () => {
-    const { app, test } = door((made) => {
-      made.live = [
-        liveBuild('f'.repeat(32), {
-          job: evil,
-          project: evil,
-          change: evil,
-          detail: evil,
-          url: 'javascript:1',
-        }),
-      ];
-      made.past = [1, 2, 3].map((n) => pastBuild(n, n, { job: 'a&b' }));
-      made.ledger = [
-        { seq: 1, key: 'k', filedAt: 1, aside: false, note: evil, fact: { kind: 'Tick', at: 1 } },
-      ];
-    });
-    for (const url of [
-      '/builds',
-      `/build/${'f'.repeat(8)}`,
-      '/events',
-      `/builds?job=${encodeURIComponent(evil)}`,
-    ]) {
-      const answer = await app.inject(url);
-      expect([url, answer.statusCode]).toEqual([url, 200]);
-      expect(answer.body).not.toMatch(/<script|javascript:|\u202e/);
-      expect(answer.body).toContain('&#60;script&#62;alert(1)');
-    }
-    const few = await app.inject('/builds?limit=2');
-    expect(few.body).toContain('href="/builds?job=a%26b"');
-    const older = /href="(\/builds\?limit=2[^"]*cursor=[^"]*)"/.exec(few.body)?.[1]?.replaceAll('&#38;', '&');
-    expect((await app.inject(older ?? '')).body).toContain('>0000000</a>');
-    test.live = [];
-    expect((await app.inject('/build/ffffffff')).statusCode).toBe(404);
+  it('says where to look when the application is not built', async () => {
+    const { app } = door();
+    const answer = await app.inject('/');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.body).toContain('npm run build');
   });
 
   it('sends headers that keep browsers out of trouble, everywhere', async () => {

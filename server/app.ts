@@ -9,13 +9,14 @@ import {
 import { addHeaders } from './headers.ts';
 import type { ServerPorts } from './ports.ts';
 import { answerErrors, answerFrameworkError } from './problem.ts';
+import { addApp } from './routes/app.ts';
 import { addBuilds } from './routes/builds.ts';
 import { addConsole } from './routes/console.ts';
 import { addExplain } from './routes/explain.ts';
 import { addHealth } from './routes/health.ts';
 import { addLedger } from './routes/ledger.ts';
+import { addLive } from './routes/live.ts';
 import { addLogs } from './routes/logs.ts';
-import { addPages } from './routes/pages.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
 import { addGit } from './small.ts';
@@ -62,7 +63,8 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addExplain(routes, ports);
     addLedger(routes, ports);
     addLogs(routes, ports);
-    addPages(routes, ports);
+    addLive(routes, ports);
+    addApp(routes, ports);
     routes.get('/api/v1/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
       reply.header('access-control-allow-origin', '*').send(app.swagger()),
     );

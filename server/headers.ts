@@ -1,5 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 
+/**
+ * The web application: its own scripts and styles, its own API, nothing else; and no text becomes markup, whatever a mistake
+ * of ours does with it.
+ */
+export const application =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'";
+
 /** No scripts, no frames, no foreign origins; styles come from one file of ours. */
 const pages =
   "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";

@@ -11,8 +11,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { house, liveBuild, pastBuild, type TestHouse } from '../test/fakes/house.ts';
 import { followConsole } from '../workers/logs/live.ts';
 import { buildServer } from './app.ts';
+import { takesGzip } from './http.ts';
 import { logSegments } from './logfile.ts';
-import { takesGzip } from './routes/logs.ts';
 
 const uuid = 'abcdef0'.padEnd(32, '0');
 const folderOf = `07/7/1/check/unit/${uuid.slice(0, 7)}`;

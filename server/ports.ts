@@ -12,6 +12,8 @@ export interface ServerPorts {
   readonly version: string;
   /** Zuul v2's status, at `now` (ms). Asked at most once a second. */
   readonly status: (now: number) => ZuulStatus | Promise<ZuulStatus>;
+  /** Another value whenever what pages show may have changed. Asked once a second. */
+  readonly revision: () => unknown;
   /** Finished builds, and the ledger. */
   readonly history: Pick<History, 'builds' | 'build' | 'ledger' | 'tally'>;
   /** Builds that wait or run now. */
@@ -27,6 +29,8 @@ export interface ServerPorts {
   /** What must work for this process to be of use, each asked with a deadline. */
   readonly probes: Readonly<Record<string, Probe>>;
   readonly logs: LogPort;
+  /** Directory of the built web application. */
+  readonly web?: string;
   /** Prometheus text. */
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
   /** Answers requests under `/p/`: the git door of workers/git/serve.ts. */

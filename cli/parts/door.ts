@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ChangeFetched } from '../../pipelines/event.ts';
 import { statusOf } from '../../pipelines/status.ts';
-import { emptyWorld } from '../../pipelines/world.ts';
+import { emptyWorld, siteRow, type World } from '../../pipelines/world.ts';
 import { buildServer } from '../../server/app.ts';
 import { findBuild } from '../../server/builds.ts';
 import type { ChangeLook, ServerPorts } from '../../server/ports.ts';
@@ -52,7 +53,9 @@ async function serverPorts(house: House): Promise<ServerPorts> {
   return {
     version,
     status: (now) => statusOf(made.world ?? emptyWorld(site), now, version),
+    revision: () => revisionOf(made.world),
     history: store,
+    web: fileURLToPath(new URL('../../web', import.meta.url)),
     live,
     run: (id) =>
       runView(
@@ -73,6 +76,11 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     now: Date.now,
     log: ({ message, error }) => house.log.warn({ err: error }, message),
   };
+}
+
+/** Every fact that is used brings its time; a world that is read again without one is the same. */
+function revisionOf(world: World | undefined): unknown {
+  return world === undefined ? undefined : `${siteRow(world.tables).now}/${world.tables.items.size}`;
 }
 
 /** What was merged on this data directory, whoever merged it. */

@@ -14,6 +14,16 @@ export function addHealth(
   ports: Pick<ServerPorts, 'version' | 'probes' | 'metrics'>,
 ): void {
   const typed = app.withTypeProvider<ZodTypeProvider>();
+
+  async function health(): Promise<HealthView> {
+    const parts = Object.fromEntries(
+      await Promise.all(
+        Object.entries(ports.probes).map(async ([name, probe]) => [name, await ask(probe)] as const),
+      ),
+    );
+    return { ready: Object.values(parts).every(({ ok }) => ok), version: ports.version, parts };
+  }
+
   typed.get(
     '/healthz',
     {
@@ -38,17 +48,25 @@ export function addHealth(
       },
     },
     async (_request, reply) => {
-      const parts = Object.fromEntries(
-        await Promise.all(
-          Object.entries(ports.probes).map(async ([name, probe]) => [name, await ask(probe)] as const),
-        ),
-      );
-      const ready = Object.values(parts).every(({ ok }) => ok);
-      const view: HealthView = { ready, version: ports.version, parts };
+      const view = await health();
       return reply
-        .code(ready ? 200 : 503)
+        .code(view.ready ? 200 : 503)
         .header('cache-control', 'no-store')
         .send(view);
+    },
+  );
+  typed.get(
+    '/api/v1/health',
+    {
+      schema: {
+        summary: 'The same as readyz for people: an answer is always a good answer',
+        tags: ['health'],
+        response: { 200: HealthView },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+      return health();
     },
   );
   app.get('/metrics', async (_request, reply) =>

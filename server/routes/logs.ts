@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { strangers } from '../headers.ts';
 import { html, page } from '../html.ts';
+import { matchesTag, takesGzip } from '../http.ts';
 import { findLog, type LogEntry, type LogTarget, listFolder, logSegments, readLog } from '../logfile.ts';
 import { typeByContent, typeByName } from '../logtype.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
+import { style } from '../style.ts';
 
 const mostEntries = 5_000;
 
@@ -29,6 +31,9 @@ export function addLogs(app: FastifyInstance, ports: ServerPorts): void {
       'logs are kept for a month unless the operator says otherwise',
     );
   };
+  app.get('/style.css', (_request, reply) =>
+    reply.type('text/css; charset=utf-8').header('cache-control', 'public, max-age=3600').send(style),
+  );
   app.get('/logs', handler);
   app.get('/logs/*', handler);
 }
@@ -112,16 +117,4 @@ async function sendFile(
   // A running console grows while it is sent: no length is promised.
   if (request.method === 'HEAD') return reply.send();
   return reply.send(readLog(target.path, unpack));
-}
-
-function matchesTag(header: string | undefined, etag: string): boolean {
-  return header !== undefined && header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
-}
-
-/** True when `Accept-Encoding` lists gzip (or everything) and does not refuse it. */
-export function takesGzip(header: string | string[] | undefined): boolean {
-  return (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').some((part) => {
-    const [coding = '', ...params] = part.split(';').map((text) => text.trim().toLowerCase());
-    return ['gzip', 'x-gzip', '*'].includes(coding) && !params.some((param) => /^q=0(\.0*)?$/.test(param));
-  });
 }

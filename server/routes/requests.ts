@@ -13,6 +13,7 @@ import {
   EnqueueRequest,
   PromoteRequest,
   RunRequest,
+  WhoView,
 } from '../contract.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
@@ -44,6 +45,12 @@ export function addRequests(app: FastifyInstance, ports: ServerPorts): void {
     const filed = await ports.file([{ key: `request/${id}`, fact: make(asked) }]);
     return { id, note: filed === 0 ? `asked before as ${id}` : null };
   }
+
+  typed.get(
+    '/api/v1/whoami',
+    { onRequest, schema: { summary: 'Whose token it is', tags, response: { 200: WhoView } } },
+    (request) => ({ name: askers.get(request) ?? '' }),
+  );
 
   typed.post(
     '/api/v1/run',

@@ -1,24 +1,33 @@
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ZuulItem, ZuulStatus } from '../contract.ts';
-import { page } from '../html.ts';
-import { statusBody, style } from '../page.ts';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type ZuulItem, ZuulStatus } from '../contract.ts';
+import { matchesTag, takesGzip } from '../http.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
 
 /** ms for which one answer serves everybody: Zuul's `status_expiry`. */
 const expiry = 1_000;
+/** Bytes from which packing pays. */
+const worthPacking = 4_096;
+
+const pack = promisify(gzip);
 
 interface Snapshot {
   readonly status: ZuulStatus;
   readonly text: string;
   readonly etag: string;
   readonly at: number;
+  /** Made when it is first wanted. */
+  packed?: Promise<Buffer>;
 }
 
 /**
- * The status, in Zuul v2's shape and at its addresses, for pages, scripts and dashboards: made and serialised once a second
- * however many ask.
+ * The status, in Zuul v2's shape and at its addresses, for pages, scripts and dashboards: made, serialised and packed once
+ * a second however many ask.
  */
 export function addStatus(app: FastifyInstance, ports: ServerPorts): void {
   let latest: Promise<Snapshot> | undefined;
@@ -38,37 +47,41 @@ export function addStatus(app: FastifyInstance, ports: ServerPorts): void {
   }
 
   const json = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { text, etag, at } = await snapshot();
-    publish(reply, etag, at);
-    if (request.headers['if-none-match']?.includes(etag) === true) return reply.code(304).send();
-    return reply.type('application/json; charset=utf-8').send(text);
+    const made = await snapshot();
+    publish(reply, made.etag, made.at);
+    if (matchesTag(request.headers['if-none-match'], made.etag)) return reply.code(304).send();
+    reply.type('application/json; charset=utf-8');
+    if (made.text.length < worthPacking || !takesGzip(request.headers['accept-encoding']))
+      return reply.send(made.text);
+    made.packed ??= pack(made.text, { level: 1 });
+    return reply.header('content-encoding', 'gzip').send(await made.packed);
   };
+  // The answer was serialised already: a schema with a serializer would do it again for everybody.
+  const serializerCompiler = () => (body: unknown) => String(body);
   for (const url of ['/status.json', '/status', '/api/v1/status']) {
-    app.get(url, { schema: { summary: "Zuul v2's status.json", tags: ['status'] } }, json);
+    const schema = { summary: "Zuul v2's status.json", tags: ['status'], response: { 200: ZuulStatus } };
+    app.get(url, { schema, serializerCompiler }, json);
   }
 
-  app.get<{ Params: { change: string } }>('/status/change/:change', async (request, reply) => {
-    const { status, etag, at } = await snapshot();
-    const { change } = request.params;
-    const items = status.pipelines
-      .flatMap(({ change_queues: queues }) => queues.flatMap(({ heads }) => heads.flat()))
-      .filter((item: ZuulItem) => item.id === change);
-    publish(
-      reply,
-      `${etag.slice(0, -1)}.${createHash('sha1').update(change).digest('hex').slice(0, 8)}"`,
-      at,
-    );
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify(items));
-  });
-
-  app.get('/', async (_request, reply) => {
-    const { status, at } = await snapshot();
-    reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').header('refresh', '30');
-    return reply.send(page({ title: 'Stackgate', body: statusBody(status, at, ports.version) }));
-  });
-
-  app.get('/style.css', (_request, reply) =>
-    reply.type('text/css; charset=utf-8').header('cache-control', 'public, max-age=3600').send(style),
+  app.withTypeProvider<ZodTypeProvider>().get(
+    '/status/change/:change',
+    {
+      schema: {
+        summary: "Zuul v2's view of one change: its items in all queues",
+        tags: ['status'],
+        params: z.object({ change: z.string().max(200) }),
+      },
+    },
+    async (request, reply) => {
+      const { status, etag, at } = await snapshot();
+      const { change } = request.params;
+      const items = status.pipelines
+        .flatMap(({ change_queues: queues }) => queues.flatMap(({ heads }) => heads.flat()))
+        .filter((item: ZuulItem) => item.id === change);
+      const mark = createHash('sha1').update(change).digest('hex').slice(0, 8);
+      publish(reply, `${etag.slice(0, -1)}.${mark}"`, at);
+      return reply.type('application/json; charset=utf-8').send(JSON.stringify(items));
+    },
   );
 }
 
@@ -85,6 +98,7 @@ function publish(reply: FastifyReply, etag: string, at: number): void {
     .header('access-control-allow-origin', '*')
     .header('cross-origin-resource-policy', 'cross-origin')
     .header('cache-control', `public, max-age=${expiry / 1000}`)
+    .header('vary', 'accept-encoding')
     .header('last-modified', new Date(at).toUTCString())
     .header('expires', new Date(at + expiry).toUTCString())
     .header('etag', etag);

@@ -21,6 +21,7 @@ export interface TestHouse {
   /** Thrown by every read of the ledger. */
   broken: Error | undefined;
   logs: string;
+  web: string;
   follow: ServerPorts['logs']['follow'];
   grace: number;
   git: ServerPorts['git'];
@@ -47,6 +48,7 @@ export function house(): TestHouse {
     probes: { database: () => Promise.resolve({ ok: true, detail: 'PGlite' }) },
     broken: undefined,
     logs: '/nonexistent',
+    web: '/nonexistent',
     git: undefined,
     grace: 15_000,
     look: ({ number }) => Promise.resolve({ kind: 'absent', reason: `Gerrit knows no change ${number}` }),
@@ -58,7 +60,9 @@ export function house(): TestHouse {
         test.asked += 1;
         return test.status;
       },
+      revision: () => test.status,
       live: () => test.live,
+      web: test.web,
       run: (id) => Promise.resolve(test.runs.get(id)),
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only these parts of a configuration are looked at
       config: () => config as unknown as SiteConfig,
