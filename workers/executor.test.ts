@@ -266,8 +266,8 @@ describe('executor', () => {
         text += chunk.toString();
     })();
     const end = hand()(action, never());
-    await until(async () => text.includes('begin\n'));
-    expect(text).not.toContain('end\n');
+    await until(async () => text.includes('\nbegin\n'));
+    expect(text).not.toContain('\nend\n');
     await end;
     await reading;
     expect(text).toBe(await log());

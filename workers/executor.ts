@@ -274,7 +274,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
 function identity({ action, node }: Running): Record<string, unknown> {
   const { job, number, uuid, pipeline, project, params } = action;
   const { ZUUL_CHANGE: change, ZUUL_PATCHSET: patchset } = params;
-  return { job, number, uuid, pipeline, project, change, patchset, node: node.name };
+  return { job, number, uuid, pipeline, project, change, patchset, node: node.name, params };
 }
 
 /** What a stranger must be able to learn from a log: which change, which node, when, with what (OpenStack's rules ask for it). */

@@ -17,7 +17,7 @@ export function shellBuild(
   const { steps, env, timeoutMs } = planScript(job, action.params);
   return {
     build: action.id,
-    steps,
+    steps: steps.map((step) => ({ ...step, title: `[stackgate] step ${step.name}` })),
     env: { ...jenkinsVariables(action, node, url), ...env },
     timeout: timeoutMs ?? defaultTimeout,
   };

@@ -100,7 +100,7 @@ export function planFolder(
     ...build.steps.flatMap((step, index) => {
       const name = posix.join('steps', `${index}`.padStart(2, '0'));
       const script = withoutNul(step.script.replaceAll('\r\n', '\n'));
-      const argv = [...interpreter(script), posix.join(folder, name)];
+      const argv = announced(step.title, [...interpreter(script), posix.join(folder, name)]);
       return [
         ours(name, script),
         ours(`${name}.argv`, argv.map((word) => `${word}\0`).join('')),
@@ -141,6 +141,12 @@ export function checkedPath(path: string): string {
   if (path.split('/').some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
     throw new Fault('bug', `${JSON.stringify(path)} is no path inside a folder`);
   return path;
+}
+
+/** Writes its title, as Jenkins writes the command line of a step, and becomes the step. */
+function announced(title: string | undefined, argv: readonly string[]): readonly string[] {
+  if (title === undefined) return argv;
+  return ['/bin/sh', '-c', 'printf "%s\\n" "$1"; shift; exec "$@"', 'sh', withoutNul(title), ...argv];
 }
 
 /** As Jenkins reads it: the words of the first line, split at blanks; without `#!`, `/bin/sh -xe`. */

@@ -63,6 +63,8 @@ export interface StagedFile {
 export interface ShellStep {
   readonly name: string;
   readonly script: string;
+  /** A line that is written into the output before the step begins, so that a reader finds it. */
+  readonly title?: string;
   /** This step decides: when it ends with 1, the next so many steps are left out and the build goes on. */
   readonly guards?: number;
   /** Before it runs, the build waits until we `resume` it. */

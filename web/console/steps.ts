@@ -4,13 +4,13 @@ import type { Lines } from './lines.ts';
 export interface Step {
   /** Line from 0. */
   readonly line: number;
-  /** `2/3` */
+  /** `2` */
   readonly number: string;
   readonly name: string;
 }
 
 const mark = '[stackgate] step ';
-const form = /^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \| )?\[stackgate\] step (\d+\/\d+): (.*)$/;
+const form = /^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \| )?\[stackgate\] step (\d+): (.*)$/;
 
 /** Lines that are looked at together. */
 const block = 2_000;

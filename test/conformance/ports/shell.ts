@@ -99,6 +99,17 @@ export function shellSuite(fixture: () => ShellFixture): void {
     expect(text).toBe('+ echo one\none\nmarked\n');
   });
 
+  test('writes the title of a step before it, whatever is in it', async () => {
+    const build = buildOf(['#!/bin/sh\necho one', '#!/bin/sh\necho two']);
+    const titles = [`step 1: "$MARK" '%s' \\n`, undefined];
+    const steps = build.steps.map((step, at) => {
+      const title = titles[at];
+      return title === undefined ? step : { ...step, title };
+    });
+    const { text } = await runBuild(shell(), { ...build, steps });
+    expect(text).toBe(`step 1: "$MARK" '%s' \\n\none\ntwo\n`);
+  });
+
   test('ends at the first step that fails', async () => {
     const { exit, text } = await runBuild(
       shell(),
