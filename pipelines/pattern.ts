@@ -78,14 +78,15 @@ function formFor(compiled: Compiled, subject: string): Compiled {
 
 /** `match` for one pattern and many subjects. */
 export interface Matcher {
-  /** Text that every subject it matches begins with. */
-  readonly prefix: string;
+  /** Every subject it matches contains one of them; empty where nothing is sure. */
+  readonly texts: readonly string[];
   readonly matches: (subject: string) => boolean;
 }
 
 export function matcher(pattern: string): Matcher {
   const compiled = use(pattern);
-  return { prefix: compiled.prefix, matches: (subject) => matches(compiled, subject) };
+  const texts = compiled.needs?.folded === false ? compiled.needs.texts : [];
+  return { texts, matches: (subject) => matches(compiled, subject) };
 }
 
 /** Why a pattern cannot stand in a layout, in one sentence; undefined: it can. */

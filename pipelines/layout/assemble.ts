@@ -1,6 +1,7 @@
 import type { JobRule, JobTree, Layout, Pipeline, ProjectRule } from '../layout.ts';
-import { type Functions, isMetajob, type JobEntry, type JobRules, jobRules, readJobEntry } from './jobs.ts';
+import { type Functions, isMetajob, type JobEntry, readJobEntry } from './jobs.ts';
 import { lintIdle, lintLabels, lintOrder } from './lint.ts';
+import { type JobRules, jobRules } from './metajobs.ts';
 import { type PipelineRead, readPipeline } from './pipelines.ts';
 import { type ProjectRead, readProject, readTemplate, type Template } from './projects.ts';
 import { sharedQueues } from './queues.ts';

@@ -1,5 +1,4 @@
 import type { JobRule, JobSetting, SkipIf } from '../layout.ts';
-import { type Matcher, matcher } from '../pattern.ts';
 import {
   type At,
   error,
@@ -16,7 +15,7 @@ import {
 } from './reading.ts';
 
 /** What an entry of `jobs:` sets, and nothing else: metajobs hand on only what they say. */
-type Settings = Partial<Pick<JobRule, JobSetting>>;
+export type Settings = Partial<Pick<JobRule, JobSetting>>;
 
 export interface JobEntry {
   readonly at: At;
@@ -161,137 +160,4 @@ export function readJobName(reading: Reading, at: At, path: string): string | un
       path,
     },
   );
-}
-
-export interface JobRules {
-  /** `place`: where a project names it, for jobs that stand nowhere else. */
-  rule(name: string, place: () => string | undefined): JobRule;
-  /** Metajobs that no job of the layout has come under. */
-  idle(): JobEntry[];
-}
-
-/**
- * Metajobs (zuul-v2.md 1.4): a job takes, in the order of the file, what every metajob says that stands before its own entry
- * (or anywhere, if it has none) and whose pattern matches its name; its own entry overrides. Tags and swift
- * sections add up. Queue names and attempts are never handed on.
- */
-export function jobRules(entries: readonly JobEntry[]): JobRules {
-  const metajobs: Metajob[] = [];
-  const byPrefix: PrefixTree = { here: [], next: new Map() };
-  const rules = new Map<string, JobRule>();
-  const combine = combiner();
-  const make = (name: string, own: JobEntry | undefined, mention?: () => string | undefined): JobRule => {
-    const applied = applying(byPrefix, name);
-    for (const metajob of applied) metajob.used = true;
-    const said = combine(applied, own);
-    const place = said.place ?? mention?.();
-    return place === undefined ? { ...said, name } : { ...said, name, place };
-  };
-  for (const entry of entries) {
-    if (!isMetajob(entry.name)) {
-      rules.set(entry.name, make(entry.name, entry));
-      continue;
-    }
-    const { queueName: _name, attempts: _attempts, ...settings } = entry.settings;
-    const handed = { ...entry, settings };
-    const metajob = { index: metajobs.length, entry: handed, matcher: matcher(entry.name), used: false };
-    metajobs.push(metajob);
-    plant(byPrefix, metajob);
-  }
-  return {
-    rule(name, mention) {
-      const known = rules.get(name);
-      if (known !== undefined) return known;
-      const rule = make(name, undefined, mention);
-      rules.set(name, rule);
-      return rule;
-    },
-    idle: () => metajobs.filter((metajob) => !metajob.used).map((metajob) => metajob.entry),
-  };
-}
-
-interface Metajob {
-  readonly index: number;
-  readonly entry: JobEntry;
-  readonly matcher: Matcher;
-  used: boolean;
-}
-
-/** Metajobs by the literal text they begin with: most of 350 are ruled out for a name without looking at them. */
-interface PrefixTree {
-  readonly here: Metajob[];
-  readonly next: Map<string, PrefixTree>;
-}
-
-function plant(tree: PrefixTree, metajob: Metajob): void {
-  let node = tree;
-  for (const letter of metajob.matcher.prefix.split('')) {
-    const next = node.next.get(letter) ?? { here: [], next: new Map() };
-    node.next.set(letter, next);
-    node = next;
-  }
-  node.here.push(metajob);
-}
-
-/** The metajobs whose pattern matches, in the order of the file. */
-function applying(tree: PrefixTree, name: string): Metajob[] {
-  const found: Metajob[] = [];
-  let node: PrefixTree | undefined = tree;
-  for (let i = 0; node !== undefined; i++) {
-    for (const metajob of node.here) if (metajob.matcher.matches(name)) found.push(metajob);
-    node = node.next.get(name.charAt(i));
-  }
-  return found.length > 1 ? found.sort((a, b) => a.index - b.index) : found;
-}
-
-type Nameless = Omit<JobRule, 'name'>;
-
-/** What a series of metajobs makes is made once: thousands of jobs come under the same few series. */
-function combiner(): (applied: readonly Metajob[], own: JobEntry | undefined) => Nameless {
-  const made = new Map<string, Nameless>();
-  return (applied, own) => {
-    const key = applied.map((metajob) => metajob.index).join();
-    const known = own === undefined ? made.get(key) : undefined;
-    if (known !== undefined) return known;
-    const said = applied.map((metajob) => metajob.entry);
-    if (own !== undefined) said.push(own);
-    const place = said.at(-1)?.place;
-    const places = settingPlaces(said, place);
-    const rule: Nameless = {
-      ...NOTHING_SAID,
-      ...said.map((entry) => entry.settings).reduce(override, {}),
-      ...(place === undefined ? {} : { place }),
-      ...(places === undefined ? {} : { places }),
-    };
-    if (own === undefined) made.set(key, rule);
-    return rule;
-  };
-}
-
-const NOTHING_SAID: Nameless = {
-  voting: true,
-  holdFollowingChanges: false,
-  attempts: 3,
-  tags: [],
-  branches: [],
-  files: [],
-  irrelevantFiles: [],
-  skipIf: [],
-  swift: [],
-};
-
-/** Where each setting was said last, if that is not `place`. */
-function settingPlaces(applied: readonly JobEntry[], place: string | undefined): JobRule['places'] {
-  const places = new Map<string, string>();
-  for (const { settings, place: said } of applied) {
-    for (const setting of Object.keys(settings)) if (said !== undefined) places.set(setting, said);
-  }
-  const elsewhere = [...places].filter(([, said]) => said !== place);
-  return elsewhere.length === 0 ? undefined : Object.fromEntries(elsewhere);
-}
-
-function override(below: Settings, above: Settings): Settings {
-  const tags = [...new Set([...(below.tags ?? []), ...(above.tags ?? [])])];
-  const swift = new Map([...(below.swift ?? []), ...(above.swift ?? [])].map((each) => [each['name'], each]));
-  return { ...below, ...above, tags, swift: [...swift.values()] };
 }
