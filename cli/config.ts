@@ -7,6 +7,7 @@ import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/prob
 import { readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
 import type { Compared } from '../pipelines/layout/diff.ts';
+import type { LayoutMemory } from '../pipelines/layout/memory.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { own } from '../pipelines/own.ts';
@@ -20,7 +21,8 @@ export interface ConfigRead {
   readonly sources: readonly SourceFile[];
 }
 
-export function readConfig(site: Site, base: string): ConfigRead {
+/** `memory`: of the reading before, so that a reload reads only what changed. */
+export function readConfig(site: Site, base: string, memory?: LayoutMemory): ConfigRead {
   const show = (path: string) => shortName(base, path);
   const layoutPath = sitePath(base, site.layout);
   const layoutSource = source(layoutPath, show);
@@ -51,6 +53,7 @@ export function readConfig(site: Site, base: string): ConfigRead {
           connections,
           functions: Object.keys(site['parameter-functions']),
           include: (path) => readText(sitePath(dirname(layoutPath), path)),
+          ...(memory === undefined ? {} : { memory }),
         });
   const jobsRead = readJobs(
     jobSources.filter((file) => file !== undefined),

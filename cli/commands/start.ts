@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { isError, renderProblems } from '../../jobs/problem.ts';
 import { diffLayouts, renderDiff, summarizeDiff } from '../../pipelines/layout/diff.ts';
+import { createMemory } from '../../pipelines/layout/memory.ts';
 import { ownProcess, runParts } from '../../workers/runtime.ts';
 import { compose, type Process } from '../compose.ts';
 import { comparedOf, readConfig } from '../config.ts';
@@ -14,7 +15,8 @@ const MOST_LOGGED = 100;
 export async function start(named: string | undefined, what: Process = 'start'): Promise<number> {
   const file = siteFile(named);
   const read = readSite(file);
-  const config = read.site === undefined ? undefined : readConfig(read.site, read.base);
+  const memory = createMemory();
+  const config = read.site === undefined ? undefined : readConfig(read.site, read.base, memory);
   const problems = [...read.problems, ...(config?.problems ?? [])];
   if (problems.length > 0)
     process.stderr.write(`${renderProblems(problems, [...read.sources, ...(config?.sources ?? [])])}\n`);
@@ -48,7 +50,7 @@ export async function start(named: string | undefined, what: Process = 'start'):
 
   /** Validated first; with a single error the old configuration stays in force. */
   async function reload(): Promise<void> {
-    const again = readConfig(site, base);
+    const again = readConfig(site, base, memory);
     if (again.problems.length > 0) process.stderr.write(`${renderProblems(again.problems, again.sources)}\n`);
     if (again.config === undefined) {
       log.error(

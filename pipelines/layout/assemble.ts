@@ -1,9 +1,10 @@
 import type { JobRule, JobTree, Layout, Pipeline, ProjectRule } from '../layout.ts';
 import { type Functions, isMetajob, type JobEntry, readJobEntry } from './jobs.ts';
 import { lintIdle, lintLabels, lintOrder } from './lint.ts';
+import { sameAs } from './memory.ts';
 import { type JobRules, jobRules } from './metajobs.ts';
 import { type PipelineRead, readPipeline } from './pipelines.ts';
-import { type ProjectRead, readProject, readTemplate, type Template } from './projects.ts';
+import { type Known, type ProjectRead, readProject, readTemplate, type Template } from './projects.ts';
 import { sharedQueues } from './queues.ts';
 import {
   type At,
@@ -18,7 +19,6 @@ import {
   required,
   warn,
 } from './reading.ts';
-import { noGrowth } from './trees.ts';
 
 /** What the sections of all files make together. */
 export function assemble(reading: Reading, roots: readonly Fields[], declared: Functions): Layout {
@@ -39,18 +39,27 @@ export function assemble(reading: Reading, roots: readonly Fields[], declared: F
   for (const template of read(templateItems, (at) => readTemplate(reading, at, names))) {
     if (!templates.has(template.name)) templates.set(template.name, template);
   }
-  const growth = noGrowth();
-  const known = { pipelines: names, templates, growth };
-  const projects = read(projectItems, (at) => readProject(reading, at, known));
+  const known = { pipelines: names, templates, total: { positions: 0 } };
+  const projects = readProjects(reading, projectItems, known, [...names, ...templateItems.map(valueOf)]);
   for (const items of [pipelineItems, jobItems, projectItems, templateItems]) checkUnique(reading, items);
 
-  const rules = jobRules(entries);
-  const ruleOf = (name: string): JobRule =>
-    rules.rule(name, () => mentionPlace(reading, growth.mentions, name));
+  const rules = rulesFor(reading, entries);
+  const mentions = new Map<string, At>();
+  for (const project of projects) {
+    for (const [name, at] of project.mentions) if (!mentions.has(name)) mentions.set(name, at);
+  }
+  const ruleOf = (name: string): JobRule => rules.rule(name, () => mentionPlace(reading, mentions, name));
   const jobNames = new Set(entries.map((entry) => entry.name).filter((name) => !isMetajob(name)));
-  for (const name of growth.mentions.keys()) jobNames.add(name);
+  for (const name of mentions.keys()) jobNames.add(name);
   const jobs = Object.fromEntries([...jobNames].map((name) => [name, ruleOf(name)]));
-  lint(reading, entries, rules);
+  lintLabels(reading, reading.labels);
+  lintOrder(reading, entries);
+  const metajobs = entries.filter((entry) => isMetajob(entry.name));
+  const idle = new Set(rules.idle(jobNames));
+  lintIdle(
+    reading,
+    metajobs.filter((_, index) => idle.has(index)),
+  );
   return {
     dialect: reading.dialect,
     pipelines: pipelines.map((pipeline) => withQueues(reading, pipeline, projects, ruleOf, entries)),
@@ -59,6 +68,43 @@ export function assemble(reading: Reading, roots: readonly Fields[], declared: F
     places: placesOf(reading, pipelines, entries, templates, projects),
     quirks: reading.quirks,
   };
+}
+
+function valueOf({ value }: At): unknown {
+  return value;
+}
+
+/** A project that was read before, under the same pipelines and templates (`asked`), is what it was; only its place may be another. */
+function readProjects(
+  reading: Reading,
+  items: readonly At[],
+  known: Known,
+  asked: readonly unknown[],
+): ProjectRead[] {
+  const { memory } = reading;
+  const before = sameAs(asked, memory?.projects?.asked) ? memory?.projects?.read : undefined;
+  const kept = new Map<unknown, ProjectRead>();
+  const projects = read(items, (at) => {
+    const reused = before?.get(at.value);
+    const errors = reading.problems.length;
+    const project = reused === undefined ? readProject(reading, at, known) : { ...reused, at };
+    if (reused !== undefined) known.total.positions += reused.positions;
+    if (project !== undefined && reading.problems.length === errors) kept.set(at.value, project);
+    return project;
+  });
+  if (memory !== undefined) memory.projects = { asked, read: kept };
+  return projects;
+}
+
+/** The rules of before, if every entry is what it was and where it was. */
+function rulesFor(reading: Reading, entries: readonly JobEntry[]): JobRules {
+  const { memory } = reading;
+  if (memory === undefined) return jobRules(entries);
+  const asked = entries.flatMap(({ at, place }) => [at.value, place]);
+  if (memory.rules === undefined || !sameAs(asked, memory.rules.asked)) {
+    memory.rules = { asked, rules: jobRules(entries) };
+  }
+  return memory.rules.rules;
 }
 
 function mentionPlace(reading: Reading, mentions: ReadonlyMap<string, At>, name: string): string | undefined {
@@ -128,12 +174,6 @@ function checkPipelines(
       warn(reading, child(at, 'trigger'), 'unknown-pipeline', message, meant(other, names));
     }
   }
-}
-
-function lint(reading: Reading, entries: readonly JobEntry[], rules: JobRules): void {
-  lintLabels(reading, reading.labels);
-  lintOrder(reading, entries);
-  lintIdle(reading, rules.idle());
 }
 
 function withQueues(

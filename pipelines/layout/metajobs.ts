@@ -5,8 +5,8 @@ import { isMetajob, type JobEntry, type Settings } from './jobs.ts';
 export interface JobRules {
   /** `place`: where a project names it, for jobs that stand nowhere else. */
   rule(name: string, place: () => string | undefined): JobRule;
-  /** Metajobs that no job of the layout has come under. */
-  idle(): JobEntry[];
+  /** Which metajobs (the first is 0) none of these jobs comes under. */
+  idle(names: Iterable<string>): number[];
 }
 
 /**
@@ -17,43 +17,45 @@ export interface JobRules {
 export function jobRules(entries: readonly JobEntry[]): JobRules {
   const metajobs = entries.filter((entry) => isMetajob(entry.name)).map(readMetajob);
   const index = indexMetajobs(metajobs);
-  const rules = new Map<string, JobRule>();
   const combine = combiner();
-  const make = (name: string, count: number, own?: JobEntry, mention?: () => string | undefined): JobRule => {
+  const made = new Map<string, { readonly rule: JobRule; readonly applied: readonly Metajob[] }>();
+  const make = (name: string, count: number, own?: JobEntry) => {
     const applied = index.applying(name, count);
-    for (const metajob of applied) metajob.used = true;
-    const said = combine(applied, own);
-    const place = said.place ?? mention?.();
-    return place === undefined ? { ...said, name } : { ...said, name, place };
+    const known = { applied, rule: { ...combine(applied, own), name } };
+    made.set(name, known);
+    return known;
   };
   let before = 0;
   for (const entry of entries) {
     if (isMetajob(entry.name)) before += 1;
-    else rules.set(entry.name, make(entry.name, before, entry));
+    else make(entry.name, before, entry);
   }
+  const get = (name: string) => made.get(name) ?? make(name, metajobs.length);
   return {
     rule(name, mention) {
-      const known = rules.get(name);
-      if (known !== undefined) return known;
-      const rule = make(name, metajobs.length, undefined, mention);
-      rules.set(name, rule);
-      return rule;
+      const { rule } = get(name);
+      if (rule.place !== undefined) return rule;
+      const place = mention();
+      return place === undefined ? rule : { ...rule, place };
     },
-    idle: () => metajobs.filter((metajob) => !metajob.used).map((metajob) => metajob.entry),
+    idle(names) {
+      const idle = new Set(metajobs.keys());
+      for (const name of names) for (const { index: used } of get(name).applied) idle.delete(used);
+      return [...idle];
+    },
   };
 }
 
 /** Queue names and attempts are never handed on. */
 function readMetajob(entry: JobEntry, index: number): Metajob {
   const { queueName: _name, attempts: _attempts, ...settings } = entry.settings;
-  return { index, entry: { ...entry, settings }, matcher: matcher(entry.name), used: false };
+  return { index, entry: { ...entry, settings }, matcher: matcher(entry.name) };
 }
 
 interface Metajob {
   readonly index: number;
   readonly entry: JobEntry;
   readonly matcher: Matcher;
-  used: boolean;
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   wrong,
 } from './reading.ts';
 import { type Format, fill, parseFormat } from './templates.ts';
-import { type Growth, growTree, type RawJob, readTree } from './trees.ts';
+import { growTree, noGrowth, type RawJob, readTree, type Total } from './trees.ts';
 
 export interface Template {
   readonly at: At;
@@ -31,6 +31,9 @@ export interface ProjectRead {
   readonly name: string;
   readonly mergeMode: MergeMode;
   readonly pipelines: ReadonlyMap<string, readonly JobTree[]>;
+  /** Where it names each of its jobs first. */
+  readonly mentions: ReadonlyMap<string, At>;
+  readonly positions: number;
 }
 
 export function readTemplate(reading: Reading, at: At, pipelines: readonly string[]): Template | undefined {
@@ -118,7 +121,7 @@ const MODES = { ...STRICT_MODES, 'merge-resolve': 'merge-resolve' } as const;
 export interface Known {
   readonly pipelines: readonly string[];
   readonly templates: ReadonlyMap<string, Template>;
-  readonly growth: Growth;
+  readonly total: Total;
 }
 
 export function readProject(reading: Reading, at: At, known: Known): ProjectRead | undefined {
@@ -134,12 +137,13 @@ export function readProject(reading: Reading, at: At, known: Known): ProjectRead
   const own = readPipelines(reading, fields, known.pipelines);
   unknownPipelines(reading, fields, 'a project', known.pipelines);
   if (name === undefined) return undefined;
+  const growth = noGrowth(known.total);
   const pipelines = new Map<string, readonly JobTree[]>();
   for (const pipeline of known.pipelines) {
     const expanded = calls.filter((call) => call.template.pipelines.has(pipeline));
     const mine = own.get(pipeline);
     if (expanded.length === 0 && mine === undefined) continue;
-    const tree = growTree(reading, known.growth);
+    const tree = growTree(reading, growth);
     for (const { template, parameters } of expanded) {
       const fillIn = (job: RawJob): string | undefined =>
         fill(reading, job.at, template.formats.get(job.name), parameters, name);
@@ -148,7 +152,7 @@ export function readProject(reading: Reading, at: At, known: Known): ProjectRead
     tree.add(mine ?? [], (job) => job.name);
     pipelines.set(pipeline, tree.trees);
   }
-  return { at, name, mergeMode, pipelines };
+  return { at, name, mergeMode, pipelines, mentions: growth.mentions, positions: growth.positions };
 }
 
 interface Call {

@@ -1,9 +1,11 @@
 import { createPlaces } from '../../jobs/places.ts';
 import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
+import { beginPieces } from '../../jobs/yaml/pieces.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import type { Layout, LayoutRead } from '../layout.ts';
 import { assemble } from './assemble.ts';
 import type { Functions } from './jobs.ts';
+import { forget, type LayoutMemory } from './memory.ts';
 import {
   type At,
   type Driver,
@@ -28,6 +30,8 @@ export interface LayoutOptions {
   /** Parameter rules that the site declares. `any`: those that the included Python files would define, unseen. */
   readonly functions?: Functions;
   readonly quirks?: readonly string[];
+  /** Makes the next reading of almost the same files faster, never different. */
+  readonly memory?: LayoutMemory;
 }
 
 /**
@@ -35,17 +39,33 @@ export interface LayoutOptions {
  * Several sources are one layout in several files; their sections are put together in order.
  */
 export function readLayout(sources: readonly SourceFile[], options: LayoutOptions): LayoutRead {
+  const memory = options.memory;
+  const { dialect, connections, functions = [], quirks = [] } = options;
+  const asked = JSON.stringify([dialect, connections, functions, quirks]);
+  if (memory !== undefined && memory.options !== asked) forget(memory, asked);
+  const pieces = memory && beginPieces(memory.pieces);
+  const book = createPlaces();
   const reading: Reading = {
-    dialect: options.dialect,
-    quirks: options.quirks ?? [],
-    connections: options.connections,
-    places: createPlaces(),
+    dialect,
+    quirks,
+    connections,
+    places: { of: (node, key) => book.of(node, key) ?? pieces?.places.of(node, key) },
     problems: [],
     labels: [],
+    ...(memory === undefined ? {} : { memory }),
   };
-  const roots = readRoots(reading, sources, options);
-  const layout = roots.length === 0 ? undefined : assemble(reading, roots, options.functions ?? []);
+  const readFile = (source: SourceFile): unknown => {
+    const value = pieces?.read(source);
+    if (value !== undefined) return value;
+    const whole = readYaml(source, { places: book });
+    reading.problems.push(...whole.problems);
+    return whole.value === null && whole.problems.some(isError) ? undefined : whole.value;
+  };
+  const roots = readRoots(reading, readFile, sources, options);
+  const layout = roots.length === 0 ? undefined : assemble(reading, roots, functions);
   const broken = reading.problems.some(isError);
+  pieces?.end();
+  if (broken && memory !== undefined) forget(memory, asked);
   return {
     ...(layout === undefined || broken ? {} : { layout }),
     problems: inFileOrder(reading.problems, [
@@ -64,12 +84,17 @@ function inFileOrder(problems: readonly Problem[], files: readonly (string | und
 }
 
 /** The top mappings of all files, included ones after those that include them. */
-function readRoots(reading: Reading, sources: readonly SourceFile[], options: LayoutOptions): Fields[] {
+function readRoots(
+  reading: Reading,
+  readFile: (source: SourceFile) => unknown,
+  sources: readonly SourceFile[],
+  options: LayoutOptions,
+): Fields[] {
   const roots: Fields[] = [];
   const names = new Set(sources.map((source) => source.name));
   const waiting = [...sources];
   for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
-    const root = readRoot(reading, source);
+    const root = readRoot(reading, source, readFile);
     if (root === undefined) continue;
     roots.push(root);
     for (const { at, file } of readIncludes(reading, root, options.functions ?? [])) {
@@ -85,10 +110,13 @@ function readRoots(reading: Reading, sources: readonly SourceFile[], options: La
   return roots;
 }
 
-function readRoot(reading: Reading, source: SourceFile): Fields | undefined {
-  const { value, problems } = readYaml(source, { places: reading.places });
-  reading.problems.push(...problems);
-  if (value === null && problems.some(isError)) return undefined;
+function readRoot(
+  reading: Reading,
+  source: SourceFile,
+  readFile: (source: SourceFile) => unknown,
+): Fields | undefined {
+  const value = readFile(source);
+  if (value === undefined) return undefined;
   if (isMapping(value)) return readFields(reading, { value }, 'a layout');
   reading.problems.push({
     severity: 'error',

@@ -1,7 +1,8 @@
-import type { PlaceBook } from '../../jobs/places.ts';
+import type { Places } from '../../jobs/places.ts';
 import { didYouMean, type Place, type Problem } from '../../jobs/problem.ts';
 import type { Layout } from '../layout.ts';
 import { checkPattern, type PatternUse } from '../pattern.ts';
+import type { LayoutMemory } from './memory.ts';
 
 /**
  * What the parts of the reader share: where a value stands, what is wrong with it, and typed questions to a mapping. Nothing
@@ -12,10 +13,12 @@ export interface Reading {
   readonly dialect: Layout['dialect'];
   readonly quirks: readonly string[];
   readonly connections: Readonly<Record<string, Driver>>;
-  readonly places: PlaceBook;
+  readonly places: Pick<Places, 'of'>;
   readonly problems: Problem[];
   /** Every label that votes are set or asked for, for the check of their spelling (lint.ts). */
   readonly labels: LabelUse[];
+  /** Of the reading before, if there was one. */
+  readonly memory?: LayoutMemory;
 }
 
 export interface LabelUse {

@@ -52,8 +52,14 @@ interface Grown {
 /** More positions than any layout has; templates of templates of aliases could make billions. */
 const MOST_POSITIONS = 500_000;
 
-/** What has grown in the whole layout so far. */
+/** Positions in the whole layout so far. */
+export interface Total {
+  positions: number;
+}
+
+/** What has grown of one project so far. */
 export interface Growth {
+  readonly total: Total;
   positions: number;
   /** Where each job is named first. */
   readonly mentions: Map<string, At>;
@@ -61,8 +67,8 @@ export interface Growth {
   readonly crowds: Map<readonly Grown[], Map<string, Grown>>;
 }
 
-export function noGrowth(): Growth {
-  return { positions: 0, mentions: new Map(), crowds: new Map() };
+export function noGrowth(total: Total): Growth {
+  return { total, positions: 0, mentions: new Map(), crowds: new Map() };
 }
 
 type Fill = (job: RawJob) => string | undefined;
@@ -76,8 +82,9 @@ export function growTree(
   const add = (level: Grown[], jobs: readonly RawJob[], fill: Fill): void => {
     for (const raw of jobs) {
       growth.positions += 1;
-      if (growth.positions > MOST_POSITIONS) {
-        if (growth.positions === MOST_POSITIONS + 1) {
+      growth.total.positions += 1;
+      if (growth.total.positions > MOST_POSITIONS) {
+        if (growth.total.positions === MOST_POSITIONS + 1) {
           error(
             reading,
             raw.at,
