@@ -166,7 +166,8 @@ async function giveUpWith(process: RemoteProcess, signal: AbortSignal, done: () 
   done();
 }
 
-async function textOf(process: RemoteProcess, where: string): Promise<string> {
+/** All of what a process says; too much is a bug of its script. */
+export async function textOf(process: RemoteProcess, where: string): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdout) {

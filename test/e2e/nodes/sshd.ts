@@ -60,6 +60,8 @@ export async function openSshd(options: { maxSessions?: number } = {}): Promise<
     'AllowTcpForwarding no',
     'X11Forwarding no',
     'MaxStartups 100',
+    // Whoever runs the test may have startup files that take long.
+    `SetEnv HOME=${folder}`,
     `MaxSessions ${options.maxSessions ?? 10}`,
     '',
   ].join('\n');
