@@ -33,8 +33,7 @@ const WAITS = 'Nothing is lost: what waits for it goes on by itself when it is b
 
 export async function openCore(settings: CoreSettings, log: Logger): Promise<Core> {
   const watches: Record<string, Watch> = {};
-  const onDatabase = (error: unknown) =>
-    watches['database']?.trouble(error) ?? log.warn({ err: error }, 'database');
+  const onDatabase = (error: unknown) => watches['database']?.trouble(error);
   const onRedis = (error: unknown) => watches['redis']?.trouble(error);
   const db = await openDatabase(settings, onDatabase);
   watches['database'] = watchOver({

@@ -2,16 +2,18 @@ import { appendFileSync } from 'node:fs';
 
 /**
  * A place where the process may die, named, so that a test can make it die exactly there. Nothing happens unless one of
- * two variables is set:
+ * these variables is set:
  *
  * - `STACKGATE_CRASH_AT=store.commit.after:3` kills this process with SIGKILL when it passes that place the third time
  *   (`:1` when no number is given). SIGKILL, because a crash runs no handlers, flushes nothing and closes nothing.
+ * - `STACKGATE_CRASH_WITH=SIGSTOP` stops it there instead, for a test that continues it when others have taken over.
  * - `STACKGATE_CRASH_TRACE=/tmp/places` appends each name as it is passed, one a line: which places a story reaches.
  *
  * A durable step has two of them, before and after: between the two lies exactly what must be whole or absent.
  */
 
 const target = parseTarget(process.env['STACKGATE_CRASH_AT']);
+const signal = process.env['STACKGATE_CRASH_WITH'] === 'SIGSTOP' ? 'SIGSTOP' : 'SIGKILL';
 const trace = process.env['STACKGATE_CRASH_TRACE'];
 let passed = 0;
 
@@ -19,7 +21,7 @@ export function crashpoint(name: string): void {
   if (trace !== undefined && trace !== '') appendFileSync(trace, `${name}\n`);
   if (target === undefined || target.name !== name) return;
   passed += 1;
-  if (passed === target.passing) process.kill(process.pid, 'SIGKILL');
+  if (passed === target.passing) process.kill(process.pid, signal);
 }
 
 /** `name:n` with n from 1; a bare `name` is its first passing. */

@@ -28,12 +28,15 @@ export interface WatchOptions {
 /** The same error of one library is told once in so many ms. */
 const AGAIN = 60_000;
 const MOST_TOLD = 100;
+/** ms after its return for which errors still belong to the time it was away. */
+const ECHO = 10_000;
 
 export function watchOver(options: WatchOptions): Watch {
   const { name, meanwhile, ask, log, every = 5_000, deadline = 3_000 } = options;
   const closing = new AbortController();
   const told = new Map<string, number>();
-  let gone: { readonly since: number; readonly why: string } | undefined;
+  let gone: { readonly since: number; readonly code: string; readonly why: string } | undefined;
+  let backAt = Number.NEGATIVE_INFINITY;
   let detail = 'answers';
   let asking: Promise<boolean> | undefined;
   let wake = (): void => undefined;
@@ -50,14 +53,15 @@ export function watchOver(options: WatchOptions): Watch {
       detail = await inTime(ask, AbortSignal.any([closing.signal, AbortSignal.timeout(deadline)]));
       if (gone !== undefined)
         log.info(`${name} is in order again after ${Math.round((Date.now() - gone.since) / 1000)} s`);
+      if (gone !== undefined) backAt = Date.now();
       gone = undefined;
       return true;
     } catch (caught) {
       if (closing.signal.aborted) return false;
-      const { message, hint } = asFault(caught);
+      const { code, message, hint } = asFault(caught);
       const why = hint === undefined ? message : `${message}. ${hint}`;
-      if (gone?.why !== why) log.warn(`${name}: ${why} ${meanwhile}`);
-      gone = { since: gone?.since ?? Date.now(), why };
+      if (gone?.code !== code) log.warn(`${name}: ${why} ${meanwhile}`);
+      gone = { since: gone?.since ?? Date.now(), code, why };
       return false;
     }
   }
@@ -78,9 +82,10 @@ export function watchOver(options: WatchOptions): Watch {
   const looking = keepLooking();
 
   async function tell(caught: unknown): Promise<void> {
-    if (!(await look()) || closing.signal.aborted) return;
-    const { message } = asFault(caught);
     const now = Date.now();
+    if (!(await look()) || closing.signal.aborted || now - backAt < ECHO) return;
+    const { code, message } = asFault(caught);
+    if (code === 'database-away' || code === 'queue-away') return;
     if ((told.get(message) ?? Number.NEGATIVE_INFINITY) > now - AGAIN) return;
     if (told.size >= MOST_TOLD) told.clear();
     told.set(message, now);

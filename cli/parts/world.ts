@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFault } from '../../pipelines/fault.ts';
 import { digestOf, emptyWorld, worldFrom } from '../../pipelines/world.ts';
+import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 
 /** How old the world may be that a process without a scheduler shows, ms. */
@@ -16,18 +17,10 @@ export const world: PartOf = (house) => ({
 });
 
 async function follow(house: House, stop: AbortSignal): Promise<void> {
-  let away = false;
   while (!stop.aborted) {
     await sleep(AGE, undefined, { signal: stop }).catch(() => undefined);
     if (stop.aborted) return;
-    try {
-      await read(house);
-      away = false;
-    } catch (caught) {
-      const { message, code } = asFault(caught);
-      if (!away) house.log.warn({ code }, `the world is not read: ${message}`);
-      away = true;
-    }
+    await read(house).catch((caught: unknown) => tell(house.log, { part: 'world' }, asFault(caught)));
   }
 }
 

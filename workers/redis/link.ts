@@ -41,7 +41,7 @@ const CONNECT = 5_000;
 /** ms without an answer after which a connection is dead; longer than a consumer blocks (30 s). */
 const SILENCE = 60_000;
 /** Questions between two looks at the server's settings. */
-const SETTINGS_EVERY = 12;
+const SETTINGS_EVERY = 3;
 
 /** Throws Fault `queue-away` when it cannot be reached, `config-invalid` when it is set up to forget. */
 export async function openRedis(options: RedisLinkOptions): Promise<RedisLink> {

@@ -32,6 +32,8 @@ export interface ServersSite extends AsyncDisposable {
   go(): Promise<void>;
   /** Waits for the CI's one review and answers its vote. */
   vote(change: number): Promise<number>;
+  /** Waits for this from a process; rejects with what it wrote. */
+  until<T>(of: Instance, work: () => T | Promise<T>): Promise<T>;
   /** How often builds of the change ran, once each or not. */
   runs(change: number): readonly number[];
 }
@@ -123,6 +125,10 @@ export async function startSite(options: { readonly redis: boolean }): Promise<S
       if (reviews.length !== 1) throw new Error(`${reviews.length} reviews of ${change}`);
       return gerrit.voteOf(change, 'Verified', CI_USER);
     },
+    until: (of, work) =>
+      eventually(work, PATIENCE).catch((caught: unknown) => {
+        throw new Error(`${String(caught)}\n${of.output().slice(-8_000)}`, { cause: caught });
+      }),
     runs: (change) => builtFor(change).map(({ runs }) => runs),
     async [Symbol.asyncDispose]() {
       await writeFile(join(marks, 'go'), '');

@@ -1,0 +1,54 @@
+import { afterEach, expect, test } from 'vitest';
+import { Fault } from '../pipelines/fault.ts';
+import { eventually } from '../test/harness/servers.ts';
+import { type Watch, watchOver } from './watch.ts';
+
+const watches: Watch[] = [];
+afterEach(async () => {
+  for (const watch of watches.splice(0)) await watch.close();
+});
+
+function watched(ask: (signal: AbortSignal) => Promise<string>) {
+  const said: string[] = [];
+  const log = { info: (line: string) => said.push(line), warn: (line: string) => said.push(line) };
+  const watch = watchOver({ name: 'It', meanwhile: 'Wait.', ask, log, every: 10, deadline: 50 });
+  watches.push(watch);
+  return { watch, said };
+}
+
+test('says one sentence when it goes and one when it is back, whatever others say meanwhile', async () => {
+  let away = false;
+  let asked = 0;
+  const { watch, said } = watched(async () => {
+    asked += 1;
+    if (away) throw new Fault('queue-away', `no answer ${asked}`, { hint: 'Look.' });
+    return 'answers';
+  });
+  await eventually(() => expect(asked).toBeGreaterThan(1));
+  away = true;
+  await eventually(() => expect(watch.state().ok).toBe(false));
+  for (let i = 0; i < 50; i++) watch.trouble(new Error(`cut ${i}`));
+  const until = asked + 5;
+  await eventually(() => expect(asked).toBeGreaterThan(until));
+  expect(watch.state().detail).toMatch(/^no answer \d+\. Look\. Wait\.$/);
+  away = false;
+  await eventually(() => expect(watch.state()).toEqual({ ok: true, detail: 'answers' }));
+  watch.trouble(new Error('an echo'));
+  const later = asked + 5;
+  await eventually(() => expect(asked).toBeGreaterThan(later));
+  expect(said).toEqual([
+    expect.stringMatching(/^It: no answer \d+\. Look\. Wait\.$/),
+    expect.stringMatching(/^It is in order again after \d+ s$/),
+  ]);
+});
+
+test('tells an error of one that answers, once', async () => {
+  const { watch, said } = watched(async () => 'answers');
+  for (let i = 0; i < 5; i++) watch.trouble(new Error('odd'));
+  await eventually(() => expect(said).toEqual(['It: odd']));
+});
+
+test('takes no answer for one that is away', async () => {
+  const { watch } = watched(() => new Promise<string>(() => undefined));
+  await eventually(() => expect(watch.state()).toMatchObject({ ok: false }));
+});
