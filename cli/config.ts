@@ -4,7 +4,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import type { JobDefinition } from '../jobs/definition.ts';
 import type { JjbSettings } from '../jobs/jjb/load.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
-import { readJobs } from '../jobs/resolve.ts';
+import { type JobsRead, readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
 import type { Compared } from '../pipelines/layout/diff.ts';
 import type { LayoutMemory } from '../pipelines/layout/memory.ts';
@@ -12,17 +12,40 @@ import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
-import { readText, type Site, sitePath } from './site.ts';
+import { secretProblems } from './secrets.ts';
+import { readSite, readText, type Site, type SitePlaces, sitePath } from './site.ts';
 
 /** Layout and jobs of a site, read and checked together: everything or nothing takes effect. */
 export interface ConfigRead {
   readonly config?: SiteConfig;
+  /** What was read, even where it cannot take effect. */
+  readonly layout?: Layout;
+  readonly jobs?: JobsRead;
   readonly problems: readonly Problem[];
   readonly sources: readonly SourceFile[];
 }
 
-/** `memory`: of the reading before, so that a reload reads only what changed. */
-export function readConfig(site: Site, base: string, memory?: LayoutMemory): ConfigRead {
+/** The site file and everything it names, with all that is wrong with them. */
+export interface EverythingRead extends ConfigRead {
+  readonly site?: Site;
+  readonly base: string;
+}
+
+export function readEverything(file: string, memory?: LayoutMemory): EverythingRead {
+  const { site, base, at, problems, sources } = readSite(file);
+  if (site === undefined) return { base, problems, sources };
+  const read = readConfig(site, base, memory, at);
+  return {
+    ...read,
+    site,
+    base,
+    problems: [...problems, ...read.problems],
+    sources: [...sources, ...read.sources],
+  };
+}
+
+/** `memory`: of the reading before, so that a reload reads only what changed. `at`: where keys of the site file stand. */
+export function readConfig(site: Site, base: string, memory?: LayoutMemory, at?: SitePlaces): ConfigRead {
   const show = (path: string) => shortName(base, path);
   const layoutPath = sitePath(base, site.layout);
   const layoutSource = source(layoutPath, show);
@@ -65,10 +88,14 @@ export function readConfig(site: Site, base: string, memory?: LayoutMemory): Con
   );
   sources.push(...jobsRead.included);
   problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
-  if (layoutRead?.layout !== undefined) problems.push(...crossCheck(layoutRead.layout, jobsRead.jobs));
-  if (layoutRead?.layout === undefined || problems.some(isError)) return { problems, sources };
-  const config = freeze(layoutRead.layout, jobsRead.jobs);
-  return { problems, sources, config };
+  const layout = layoutRead?.layout;
+  if (layout !== undefined) {
+    problems.push(...crossCheck(layout, jobsRead.jobs));
+    problems.push(...secretProblems({ site, base, layout, jobs: jobsRead.jobs, at }));
+  }
+  const read = { problems, sources, jobs: jobsRead, ...(layout === undefined ? {} : { layout }) };
+  if (layout === undefined || problems.some(isError)) return read;
+  return { ...read, config: freeze(layout, jobsRead.jobs) };
 }
 
 function jjbSettings({ jjb }: Site, base: string): JjbSettings {
@@ -99,17 +126,19 @@ export function comparedOf({ layout, jobs }: SiteConfig): Compared {
 
 /** Jobs that pipelines run but nobody defined are errors; jobs that nobody runs are warnings. */
 export function crossCheck(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): Problem[] {
-  const used = new Map<string, string>();
+  const used = new Map<string, { user: string; place: string | undefined }>();
   for (const project of Object.values(layout.projects)) {
+    const place = layout.places[`project ${project.name}`];
     for (const [pipeline, trees] of Object.entries(project.pipelines)) {
-      for (const job of jobNames(trees)) used.set(job, `pipeline ${pipeline} of project ${project.name}`);
+      const user = `pipeline ${pipeline} of project ${project.name}`;
+      for (const job of jobNames(trees)) used.set(job, { user, place });
     }
   }
   const problems: Problem[] = [];
-  for (const [job, user] of used) {
+  for (const [job, { user, place: userPlace }] of used) {
     if (job === 'noop' || own(jobs, job) !== undefined) continue;
     const near = didYouMean(job, Object.keys(jobs));
-    const place = own(layout.jobs, job)?.place;
+    const place = own(layout.jobs, job)?.place ?? userPlace;
     problems.push({
       severity: 'error',
       code: 'unknown-job',

@@ -8,7 +8,7 @@ import type { Layout } from '../pipelines/layout.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { defaultSettings } from '../pipelines/rules.ts';
 import { CommandError } from './client.ts';
-import { readConfig } from './config.ts';
+import { readEverything } from './config.ts';
 import { readSite, readText, type Site, siteFile, sitePath } from './site.ts';
 
 /** Configurations for commands that need no server: that of a site, or a layout alone. */
@@ -57,10 +57,9 @@ function siteOf(options: LayoutOptions): { config: string } {
 }
 
 function loadSite(file: string): Loaded {
-  const { site, base } = mustSite(file);
-  const { config, problems, sources } = readConfig(site, base);
+  const { site, config, problems, sources } = readEverything(file);
   report(problems, sources);
-  if (config === undefined) throw refused(file, problems);
+  if (site === undefined || config === undefined) throw refused(file, problems);
   return { name: file, whole: true, config: { ...config, settings: settingsOf(site) } };
 }
 

@@ -11,6 +11,7 @@ import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
+import { addJobs, addSecret } from './tools.ts';
 import { version } from './version.ts';
 
 /** The command line: every command is a function that answers its exit code. */
@@ -189,6 +190,8 @@ function program(): Command {
 
   addExplain(main, end);
   addSimulate(main, end);
+  addJobs(main, end);
+  addSecret(main, end);
 
   const config = main.command('config').description('the configuration of a site');
   config

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
-import { didYouMean, type Problem, type SourceFile } from '../jobs/problem.ts';
+import { didYouMean, type Place, type Problem, type SourceFile } from '../jobs/problem.ts';
 import { readYaml } from '../jobs/yaml.ts';
+import { SecretRule } from '../workers/secrets/settings.ts';
 
 /**
  * `stackgate.yaml`: one file that says where Gerrit is, where the layout and the jobs are, and what this machine lends. The
@@ -168,6 +169,23 @@ export const Site = z.strictObject({
     .strictObject({ local: LocalNodes.prefault({}).describe('This machine as a node.') })
     .prefault({})
     .describe('Machines that builds run on.'),
+  secrets: z
+    .record(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'expected a name such as log-server-key'), SecretRule)
+    .default({})
+    .describe(
+      'Secrets by the name jobs use. They are kept outside the configuration and given to named jobs in named pipelines only.',
+    ),
+  'secret-store': z
+    .strictObject({
+      file: Path.optional().describe(
+        'The encrypted file; `secrets.sealed` in the data directory when left out.',
+      ),
+      key: Path.default('~/.config/stackgate/secret.key').describe(
+        'What opens it: a file of its own, kept elsewhere, readable by its owner only.',
+      ),
+    })
+    .prefault({})
+    .describe('Where secrets with `store: true` lie.'),
   database: z
     .strictObject({
       url: z
@@ -213,7 +231,11 @@ export interface SiteRead {
   readonly sources: readonly SourceFile[];
   /** Directory that relative paths of the file are resolved against. */
   readonly base: string;
+  /** Where a key of the file stands, such as `['secrets', 'token']`; of one that is not written, its parent. */
+  readonly at?: SitePlaces;
 }
+
+export type SitePlaces = (path: readonly PropertyKey[]) => Place | undefined;
 
 /** The first of: the file named, `$STACKGATE_CONFIG`, `./stackgate.yaml`, `/etc/stackgate/stackgate.yaml`. */
 export function siteFile(named: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
@@ -239,7 +261,10 @@ export function readSite(file: string): SiteRead {
   const { value, problems, places } = readYaml(source);
   if (problems.some((problem) => problem.severity === 'error')) return { base, sources: [source], problems };
   const checked = Site.safeParse(value);
-  if (checked.success) return { base, sources: [source], problems, site: checked.data };
+  if (checked.success) {
+    const at: SitePlaces = (path) => placeOf(value, path, places);
+    return { base, sources: [source], problems, site: checked.data, at };
+  }
   const found = checked.error.issues.flatMap((issue) => siteProblems(issue, value, places, file));
   return { base, sources: [source], problems: [...problems, ...found] };
 }
@@ -290,14 +315,37 @@ function bestBranch(
   return (candidates.length > 0 ? candidates : branches).toSorted((a, b) => a.length - b.length)[0];
 }
 
-/** Keys the schema knows at a path, as far as a slip of the hand is concerned. */
+/** Keys the schema knows at a path, as far as a slip of the hand is concerned: read off the schema itself. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
-  if (path.length === 0) return Object.keys(Site.shape);
-  if (path[0] === 'connections')
-    return [...Object.keys(GerritConnection.shape), ...Object.keys(SmtpConnection.shape)];
-  if (path[0] === 'nodes') return path.length === 1 ? ['local'] : Object.keys(LocalNodes.shape);
-  return ['url', 'keep', 'max-console'];
+  let nodes: readonly SchemaNode[] = [
+    SchemaNode.parse(z.toJSONSchema(Site, { io: 'input', unrepresentable: 'any' })),
+  ];
+  for (const key of path) {
+    nodes = nodes.flatMap(branches).flatMap(({ properties, additionalProperties }) => {
+      const child = properties?.[String(key)];
+      if (child !== undefined) return [child];
+      return typeof additionalProperties === 'object' ? [additionalProperties] : [];
+    });
+  }
+  return nodes.flatMap(branches).flatMap(({ properties }) => Object.keys(properties ?? {}));
 }
+
+function branches(node: SchemaNode): readonly SchemaNode[] {
+  return node.anyOf === undefined ? [node] : node.anyOf.flatMap(branches);
+}
+
+const SchemaNode = z.object({
+  get properties() {
+    return z.record(z.string(), SchemaNode).optional();
+  },
+  get additionalProperties() {
+    return z.union([SchemaNode, z.boolean()]).optional();
+  },
+  get anyOf() {
+    return z.array(SchemaNode).optional();
+  },
+});
+type SchemaNode = z.infer<typeof SchemaNode>;
 
 function placeOf(value: unknown, path: readonly PropertyKey[], places: Places) {
   for (let length = path.length; length > 0; length--) {

@@ -28,6 +28,7 @@ export type FaultCode =
   | 'node-login'
   | 'node-lost'
   | 'queue-away'
+  | 'secret-unreadable'
   | 'stopped';
 
 export class Fault extends Error {

@@ -21,12 +21,13 @@ it('docs/cli.md explains every command with every option of its own', () => {
   const sources = readdirSync(new URL('cli', root)).filter((name) => /^[a-z]+\.ts$/.test(name));
   const missing = sources.flatMap((file) =>
     read(`cli/${file}`)
-      .split(/\.command\(/)
+      .split(/(?=\b\w+\s*\.command\()/)
       .slice(1)
       .flatMap((text) => {
-        const name = /^'([a-z-]+)'/.exec(text)?.[1] ?? '';
-        const usage = new RegExp(`^.stackgate (?:config )?${name}\\b`, 'm').exec(page);
-        if (usage === null) return name === 'config' ? [] : [name];
+        const [, parent = '', word = ''] = /^(\w+)\s*\.command\(\s*'([a-z-]+)'/.exec(text) ?? [];
+        const name = parent === 'main' ? word : `${parent} ${word}`;
+        const usage = new RegExp(`^.stackgate ${name}\\b`, 'm').exec(page);
+        if (usage === null) return [name];
         const section = page.slice(usage.index).split('\n## ')[0] ?? '';
         const options = [...text.matchAll(/ption\(\s*'(?:-\w, )?(--[a-z-]+)/g)].map(
           (match) => match[1] ?? '',

@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import type { JobDefinition } from '../jobs/definition.ts';
+import { didYouMean, type Problem } from '../jobs/problem.ts';
+import type { Layout } from '../pipelines/layout.ts';
+import { runPipeline } from '../pipelines/rules.ts';
+import type { SecretRule, SecretSettings } from '../workers/secrets/settings.ts';
+import { type Site, type SitePlaces, sitePath } from './site.ts';
+
+/** The secrets of the site file, with every path made absolute. */
+export function secretSettings(
+  site: Site,
+  base: string,
+  env: NodeJS.ProcessEnv = process.env,
+): SecretSettings {
+  const { file, key } = site['secret-store'];
+  const rules = Object.entries(site.secrets).map(([name, rule]): [string, SecretRule] => [
+    name,
+    rule.file === undefined ? rule : { ...rule, file: sitePath(base, rule.file) },
+  ]);
+  return {
+    rules: Object.fromEntries(rules),
+    store: {
+      file: sitePath(base, file ?? join(site.data, 'secrets.sealed')),
+      key: sitePath(base, key),
+    },
+    env,
+  };
+}
+
+export interface SecretScene {
+  readonly site: Site;
+  readonly base: string;
+  readonly layout: Layout;
+  readonly jobs: Readonly<Record<string, JobDefinition>>;
+  readonly at?: SitePlaces | undefined;
+}
+
+/** Secrets that lie where everybody who may read the configuration may read them, and bindings that bind to nothing. */
+export function secretProblems(scene: SecretScene): Problem[] {
+  return [...misplaced(scene), ...unbound(scene)];
+}
+
+function misplaced({ site, base, at }: SecretScene): Problem[] {
+  const settings = secretSettings(site, base, {});
+  const configured = [
+    base,
+    dirname(sitePath(base, site.layout)),
+    ...[site.jobs].flat().map((path) => sitePath(base, path)),
+  ];
+  const repositories = new Set(configured.flatMap((path) => repositoryOf(path) ?? []));
+  const paths: [readonly string[], string][] = Object.entries(settings.rules).flatMap(([name, rule]) =>
+    rule.file === undefined ? [] : [[['secrets', name, 'file'], rule.file]],
+  );
+  if (Object.values(settings.rules).some((rule) => rule.store === true))
+    paths.push([['secret-store', 'key'], settings.store.key]);
+  return paths.flatMap(([key, path]): Problem[] => {
+    const repository = [...repositories].find((root) => isBelow(root, path));
+    if (repository === undefined) return [];
+    return [
+      {
+        severity: 'error',
+        code: 'secret-in-repository',
+        message: `${key.join('.')} lies in the configuration's own git repository ${repository}`,
+        at: at?.(key),
+        hint: 'keep it elsewhere: what is in a repository is read by everybody who ever clones it',
+      },
+    ];
+  });
+}
+
+/** The innermost directory with a `.git` at or above a path. */
+function repositoryOf(path: string): string | undefined {
+  if (existsSync(join(path, '.git'))) return path;
+  const parent = dirname(path);
+  return parent === path ? undefined : repositoryOf(parent);
+}
+
+function isBelow(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '' && !way.startsWith('..') && !way.startsWith('/');
+}
+
+function unbound({ site, layout, jobs, at }: SecretScene): Problem[] {
+  const pipelines = [...layout.pipelines.map(({ name }) => name), runPipeline];
+  const known = { jobs: Object.keys(jobs), pipelines };
+  return Object.entries(site.secrets).flatMap(([secret, rule]) =>
+    (['jobs', 'pipelines'] as const).flatMap((kind) =>
+      rule[kind].flatMap((name, index): Problem[] => {
+        if (known[kind].includes(name)) return [];
+        const near = didYouMean(name, known[kind]);
+        return [
+          {
+            severity: 'warning',
+            code: 'secret-binding',
+            message: `secret ${secret} is bound to ${kind === 'jobs' ? 'job' : 'pipeline'} \`${name}\`, which there is not`,
+            at: at?.(['secrets', secret, kind, index]),
+            hint: near === undefined ? undefined : `did you mean \`${near}\`?`,
+          },
+        ];
+      }),
+    ),
+  );
+}
