@@ -30,6 +30,8 @@ export const FetchAction = z.object({
   dependents: z.boolean(),
   /** Also find every open change of its project: they come in `related` (project-change-merged triggers). */
   siblings: z.boolean().optional(),
+  /** Also follow `Depends-On:` lines that give the address of a change (Stackgate's dialect). */
+  addresses: z.boolean().optional(),
 });
 export type FetchAction = z.infer<typeof FetchAction>;
 

@@ -85,14 +85,3 @@ export function isOpen(change: Change): boolean {
 export function isCurrent(change: Change): boolean {
   return change.patchset === change.currentPatchset;
 }
-
-/** The change-ids that `Depends-On:` lines name, in order, once each (Zuul v2: one id a line, any case, line start). */
-export function dependsOnIds(message: string): string[] {
-  const ids: string[] = [];
-  for (const line of message.split('\n')) {
-    const match = /^depends-on:[ \t]*(I[0-9a-f]{40})[ \t]*\r?$/i.exec(line);
-    const id = match?.[1];
-    if (id !== undefined && !ids.includes(id)) ids.push(id);
-  }
-  return ids;
-}

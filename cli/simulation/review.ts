@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FetchAction, ReportAction } from '../../pipelines/action.ts';
-import { type Change, type ChangeRef, changeKey, dependsOnIds, isOpen } from '../../pipelines/change.ts';
+import { type Change, type ChangeRef, changeKey, isOpen } from '../../pipelines/change.ts';
+import { dependsOnLines, hostOf } from '../../pipelines/dependson.ts';
 import type { ChangeFetched, GerritEvent } from '../../pipelines/event.ts';
 import { withVotes } from '../../pipelines/suppose.ts';
 import { changeOfEvent } from '../described.ts';
@@ -22,11 +23,11 @@ interface Known {
   current: Change;
 }
 
-export function simulatedReview(connection: string, user: string): SimulatedReview {
+export function simulatedReview(connection: string, user: string, addresses: boolean): SimulatedReview {
   const changes = new Map<string, Known>();
-  /** Who may need a change: numbers by the commit they sit on, and by the Change-Id they name. */
+  /** Who may need a change: numbers by the commit they sit on, and by the Change-Id or number they name. */
   const onCommit = new Map<string, Set<string>>();
-  const onId = new Map<string, Set<string>>();
+  const onName = new Map<string, Set<string>>();
   const byCommit = new Map<string, Change>();
   const byId = new Map<string, Set<string>>();
   const us = { username: user, name: user };
@@ -62,7 +63,14 @@ export function simulatedReview(connection: string, user: string): SimulatedRevi
     byCommit.set(change.revision, change);
     note(byId, change.changeId, number);
     for (const parent of change.parents.slice(0, 1)) note(onCommit, parent, number);
-    for (const id of dependsOnIds(change.message)) note(onId, id, number);
+    for (const name of namesIn(change)) note(onName, name, number);
+  }
+
+  /** Change-Ids and numbers. */
+  function namesIn({ message, url }: Change): string[] {
+    return dependsOnLines(message, addresses ? hostOf(url) : []).map((depends) =>
+      depends.kind === 'id' ? depends.id : depends.number,
+    );
   }
 
   const ref = ({ project, number, patchset }: Change): ChangeRef => ({
@@ -81,15 +89,20 @@ export function simulatedReview(connection: string, user: string): SimulatedRevi
     if (change === undefined) return undefined;
     const below = byCommit.get(change.parents[0] ?? '');
     const parent = below === undefined ? undefined : changes.get(below.number)?.current;
-    const dependsOn = dependsOnIds(change.message)
-      .flatMap((id) => currents(byId.get(id) ?? []))
+    const dependsOn = namesIn(change)
+      .flatMap((name) => currents(byId.get(name) ?? [name]))
       .filter((other) => isOpen(other) && other.number !== number);
-    const above = currents([...(onCommit.get(change.revision) ?? []), ...(onId.get(change.changeId) ?? [])]);
+    const above = currents([
+      ...(onCommit.get(change.revision) ?? []),
+      ...(onName.get(change.changeId) ?? []),
+      ...(onName.get(number) ?? []),
+    ]);
     const neededBy = [...new Set(above)].filter(
       (other) =>
         isOpen(other) &&
         other.number !== number &&
-        (other.parents[0] === change.revision || dependsOnIds(other.message).includes(change.changeId)),
+        (other.parents[0] === change.revision ||
+          namesIn(other).some((name) => name === change.changeId || name === number)),
     );
     return {
       ...change,

@@ -125,7 +125,7 @@ export function openSimulation(settings: SimulationSettings): Simulation {
   function begin(now: number): State {
     const fresh: State = {
       ...settings,
-      review: simulatedReview(connection, user),
+      review: simulatedReview(connection, user, config.layout.dialect === 'stackgate'),
       pool: simulatedNodes(nodes),
       world: emptyWorld(SITE),
       now,

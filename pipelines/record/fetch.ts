@@ -65,6 +65,7 @@ function send(
     expect: expectation(asked),
     dependents: rules.dependents || isNeeded(draft, of),
     ...(asked.some((errand) => errand.kind === 'Siblings') ? { siblings: true } : {}),
+    ...(rules.layout.dialect === 'stackgate' ? { addresses: true } : {}),
   };
   draft.actions.push(action);
   put(draft, 'pending', id, { kind: 'fetch', key });

@@ -1,5 +1,6 @@
 import type { ActionOf } from '../../pipelines/action.ts';
-import { type Change, type ChangeRef, dependsOnIds } from '../../pipelines/change.ts';
+import type { Change, ChangeRef } from '../../pipelines/change.ts';
+import { dependsOnIds } from '../../pipelines/dependson.ts';
 import type { ChangeFetched } from '../../pipelines/event.ts';
 import { currentPatchset, describeChange, type SimGerrit } from '../harness/gerrit.ts';
 

@@ -6,8 +6,8 @@ import {
   type ChangeRef,
   type ChangeStatus,
   changeKey,
-  dependsOnIds,
 } from '../../pipelines/change.ts';
+import { dependsOnLines } from '../../pipelines/dependson.ts';
 import type { ChangeFetched, MergeFinished } from '../../pipelines/event.ts';
 
 /** A Gerrit and its repositories in memory: changes, votes, submits and merges with conflicts, without a clock of its own. */
@@ -46,11 +46,13 @@ export interface SimGerrit {
   readonly changes: Map<string, SimChange>;
   /** Label → [least, most], in the order of submit records. */
   readonly labels: Readonly<Record<string, readonly [number, number]>>;
+  /** Addresses in `Depends-On:` lines count: the last fetch asked for that. */
+  addresses: boolean;
 }
 
 export function simGerrit(connection = 'gerrit', user = 'jenkins'): SimGerrit {
   const labels = { Approved: [-1, 1], 'Code-Review': [-2, 2], Verified: [-2, 2] } as const;
-  return { connection, user, changes: new Map(), labels };
+  return { connection, user, changes: new Map(), labels, addresses: false };
 }
 
 export function sha(text: string): string {
@@ -107,10 +109,15 @@ export function describeChange(gerrit: SimGerrit, number: string, patchset: stri
       ? undefined
       : ref(gerrit, parentChange, parent[1]);
   const message = messageOf(change);
-  const dependsOn = dependsOnIds(message).flatMap((id) =>
-    [...gerrit.changes.values()]
-      .filter((other) => other.changeId === id && other.status === 'NEW')
-      .map((other) => ref(gerrit, other, currentPatchset(other))),
+  const dependsOn = dependsOnLines(message, gerrit.addresses ? ['review.example.com'] : []).flatMap(
+    (depends) =>
+      [...gerrit.changes.values()]
+        .filter((other) =>
+          depends.kind === 'id'
+            ? other.changeId === depends.id && other.status === 'NEW'
+            : other.number === depends.number && other.status !== 'MERGED',
+        )
+        .map((other) => ref(gerrit, other, currentPatchset(other))),
   );
   return {
     connection: gerrit.connection,
@@ -151,7 +158,10 @@ function ref(gerrit: SimGerrit, change: SimChange, patchset: string): ChangeRef 
 function neededBy(gerrit: SimGerrit, change: SimChange, _patchset: string): ChangeRef[] {
   const open = [...gerrit.changes.values()].filter((other) => other.status === 'NEW' && other !== change);
   const byGit = open.filter((other) => other.patchsets.at(-1)?.parent?.[0] === change.number);
-  const byMessage = open.filter((other) => other.depends.includes(change.changeId));
+  const address = `https://review.example.com/${change.number}`;
+  const byMessage = open.filter(
+    ({ depends }) => depends.includes(change.changeId) || (gerrit.addresses && depends.includes(address)),
+  );
   return [...new Set([...byGit, ...byMessage])].map((other) => ref(gerrit, other, currentPatchset(other)));
 }
 
@@ -162,6 +172,7 @@ export function answerFetch(
   now: number,
 ): ChangeFetched['outcome'] {
   const known = gerrit.changes.get(action.number);
+  gerrit.addresses = action.addresses ?? false;
   if (known === undefined) return { kind: 'absent', reason: `no change ${action.number}` };
   const change = describeChange(gerrit, action.number, action.patchset ?? currentPatchset(known), now);
   const path = cycle(gerrit, change, now, []);

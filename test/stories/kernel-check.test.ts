@@ -198,6 +198,20 @@ describe('check', () => {
     expect(said(ring)).toEqual(['success 1,2 {"Verified":1}', 'success 2,1 {"Verified":1}']);
   });
 
+  test('an address names one change as a Change-Id does', () => {
+    const ring = open();
+    const address = (number: string) => `https://review.example.com/${number}`;
+    create(ring, { number: '1' });
+    push(ring, { number: '2', depends: [address('1')] });
+    expect(jobs(ring)).toContain('unit [1,1 2,1]');
+    amend(ring, '1');
+    event(ring, 'patchset-created', '1', 'author_phil');
+    expect(jobs(ring)).toContain('unit [1,2 2,1]');
+    create(ring, { number: '3', depends: [address('4')] });
+    push(ring, { number: '4', depends: [address('3')] });
+    expect(ring.reports.at(-1)?.message).toContain('it needs itself: 4 → 3 → 4');
+  });
+
   test('a cycle is said on the change', () => {
     const ring = open();
     create(ring, { number: '1', depends: [changeIdOf('2')] });

@@ -185,6 +185,33 @@ describe('the network', () => {
     expect(numbers(related)).toEqual([one.number, backport.number, two.number].sort((a, b) => a - b));
   });
 
+  it('follows addresses of this Gerrit where the dialect has them, to the change that is meant', async () => {
+    const one = await lab.gerrit.push('org/other');
+    const two = await lab.gerrit.push(PROJECT);
+    const gone = await lab.gerrit.push(PROJECT);
+    await lab.gerrit.abandon(gone.number);
+    const { url } = (await found(one.number)).change;
+    const { origin } = new URL(url);
+    const top = await lab.gerrit.push(PROJECT, {
+      commitMessage: [
+        'Top\n',
+        `Depends-On: ${origin}/c/${PROJECT}/+/${two.number}`,
+        `Depends-On: ${one.changeId}`,
+        `Depends-On: ${origin}/${gone.number}`,
+        `Depends-On: https://elsewhere.example.org/${one.number}`,
+        `Depends-On: ${origin}/99999`,
+      ].join('\n'),
+    });
+    const named = (change: Change) => change.dependsOn.map(({ number }) => Number(number));
+    expect(named((await found(top.number)).change)).toEqual([one.number]);
+    const { change, related } = await found(top.number, { addresses: true });
+    expect(named(change)).toEqual([two.number, one.number, gone.number]);
+    expect(numbers(related)).toEqual([one.number, two.number, gone.number].sort((a, b) => a - b));
+    const under = await found(two.number, { addresses: true, dependents: true });
+    expect(under.change.neededBy).toMatchObject([{ number: String(top.number) }]);
+    expect((await found(two.number, { dependents: true })).change.neededBy).toEqual([]);
+  });
+
   it('finds who needs it by git and by message, checked by what the message really says', async () => {
     const base = await lab.gerrit.push(PROJECT);
     const child = await lab.gerrit.push(PROJECT, { parentChange: base.number });

@@ -1,11 +1,14 @@
 import type { FetchAction } from '../../pipelines/action.ts';
 import type { Change } from '../../pipelines/change.ts';
+import { hostOf } from '../../pipelines/dependson.ts';
 import type { ChangeFetched } from '../../pipelines/event.ts';
 import type { ReadChange } from './change.ts';
 import { readNetwork } from './network.ts';
 import { pause } from './pause.ts';
 import type { GerritSettings } from './settings.ts';
 import type { Transport } from './transport.ts';
+
+type FetchSettings = Pick<GerritSettings, 'fetchDeadline' | 'host' | 'maxRelated'>;
 
 /**
  * `fetch`: a change as Gerrit sees it, no older than what its events said.
@@ -17,7 +20,7 @@ import type { Transport } from './transport.ts';
 export async function fetchChange(
   action: FetchAction,
   transport: Transport,
-  settings: Pick<GerritSettings, 'fetchDeadline' | 'maxRelated'>,
+  settings: FetchSettings,
   signal: AbortSignal,
   now: () => number = Date.now,
 ): Promise<ChangeFetched['outcome']> {
@@ -66,7 +69,7 @@ async function giveUp(
   stale: ReturnType<typeof staleness>,
   action: FetchAction,
   transport: Transport,
-  settings: Pick<GerritSettings, 'fetchDeadline' | 'maxRelated'>,
+  settings: FetchSettings,
   signal: AbortSignal,
 ): Promise<ChangeFetched['outcome']> {
   const name = action.patchset === undefined ? action.number : `${action.number},${action.patchset}`;
@@ -87,12 +90,13 @@ async function withNetwork(
   read: ReadChange,
   action: FetchAction,
   transport: Transport,
-  settings: Pick<GerritSettings, 'maxRelated'>,
+  settings: FetchSettings,
   signal: AbortSignal,
 ): Promise<ChangeFetched['outcome']> {
   const network = await readNetwork(read, transport, {
     dependents: action.dependents,
     siblings: action.siblings ?? false,
+    hosts: action.addresses === true ? [...hostOf(read.change.url), settings.host] : [],
     limit: settings.maxRelated,
     signal,
   });

@@ -1,11 +1,5 @@
-import {
-  type Change,
-  type ChangeRef,
-  changeKey,
-  dependsOnIds,
-  isCurrent,
-  isOpen,
-} from '../../pipelines/change.ts';
+import { type Change, type ChangeRef, changeKey, isCurrent, isOpen } from '../../pipelines/change.ts';
+import { addressesOf, type DependsOn, dependsOnLines } from '../../pipelines/dependson.ts';
 import type { ReadChange } from './change.ts';
 import type { Transport, Wanted } from './transport.ts';
 
@@ -27,11 +21,14 @@ export interface NetworkOptions {
   readonly dependents: boolean;
   /** Also every open change of the project; those over the cap are left out. */
   readonly siblings: boolean;
+  /** Names of this Gerrit: `Depends-On:` lines may give addresses there. None: only Change-Ids count. */
+  readonly hosts: readonly string[];
   readonly limit: number;
   readonly signal: AbortSignal;
 }
 
 interface Walk {
+  readonly hosts: readonly string[];
   readonly nodes: Map<string, ReadChange>;
   /** Keys of the nodes whose needs are all in `nodes`. */
   readonly explored: Set<string>;
@@ -42,7 +39,11 @@ export async function readNetwork(
   ask: Transport,
   options: NetworkOptions,
 ): Promise<Network> {
-  const walk: Walk = { nodes: new Map([[changeKey(root.change), root]]), explored: new Set() };
+  const walk: Walk = {
+    hosts: options.hosts,
+    nodes: new Map([[changeKey(root.change), root]]),
+    explored: new Set(),
+  };
   const most = options.limit + 1;
   if (!(await exploreNeeds(walk, [root], ask, most, options.signal)))
     return { kind: 'too-many', limit: options.limit };
@@ -65,11 +66,13 @@ async function exploreNeeds(
   let level = from;
   while (level.length > 0) {
     const standing = level.filter(({ change }) => change.status !== 'MERGED');
+    const lines = standing.flatMap(({ change }) => dependsOnLines(change.message, walk.hosts));
     const parents = standing.flatMap(({ sitsOn }) => sitsOn.flatMap(wantedParent));
-    const ids = [...new Set(standing.flatMap(({ change }) => dependsOnIds(change.message)))];
-    if (parents.length > most || ids.length > most) return false;
+    const wanted = [...parents, ...lines.flatMap(wantedNumber)];
+    const ids = [...new Set(lines.flatMap((line) => (line.kind === 'id' ? [line.id] : [])))];
+    if (wanted.length > most || ids.length > most) return false;
     const [under, named] = await Promise.all([
-      parents.length === 0 ? [] : ask.changes(uniqueWanted(parents), signal),
+      wanted.length === 0 ? [] : ask.changes(uniqueWanted(wanted), signal),
       ids.length === 0 ? [] : ask.openWithIds(ids, signal),
     ]);
     for (const { change } of level) walk.explored.add(changeKey(change));
@@ -92,16 +95,19 @@ async function exploreDependents(
       carries.flatMap(({ number }) => (number === undefined ? [] : [{ number }])),
     );
     const ids = [...new Set(wide.map(({ change }) => change.changeId))];
+    const addresses = walk.hosts.length === 0 ? [] : wide.flatMap(({ change }) => addressesOf(change));
     const [above, mentioning] = await Promise.all([
       children.length === 0 ? [] : ask.changes(uniqueWanted(children), signal),
-      ids.length === 0 ? [] : ask.openMentioning(ids, signal),
+      ids.length === 0 ? [] : ask.openMentioning([...ids, ...addresses], signal),
     ]);
     const revisions = new Set(wide.map(({ change }) => change.revision));
-    const lower = new Set(ids.map((id) => id.toLowerCase()));
+    const names = new Set([...ids.map((id) => id.toLowerCase()), ...wide.map(({ change }) => change.number)]);
     const needs = ({ change }: ReadChange) =>
       isOpen(change) &&
       (change.parents.some((parent) => revisions.has(parent)) ||
-        dependsOnIds(change.message).some((id) => lower.has(id.toLowerCase())));
+        dependsOnLines(change.message, walk.hosts).some((line) =>
+          names.has(line.kind === 'id' ? line.id.toLowerCase() : line.number),
+        ));
     const before = new Set(walk.nodes.keys());
     const found = add(walk, [...above, ...mentioning].filter(needs));
     if (!(await exploreNeeds(walk, found, ask, most, signal))) return;
@@ -123,6 +129,10 @@ function add(walk: Walk, found: readonly ReadChange[]): ReadChange[] {
 function wantedParent({ number, ref }: ReadChange['sitsOn'][number]): Wanted[] {
   const patchset = /\/(\d+)$/.exec(ref ?? '')?.[1];
   return number === undefined || patchset === undefined ? [] : [{ number, patchset }];
+}
+
+function wantedNumber(line: DependsOn): Wanted[] {
+  return line.kind === 'number' ? [{ number: line.number }] : [];
 }
 
 function uniqueWanted(wanted: readonly Wanted[]): Wanted[] {
@@ -156,12 +166,19 @@ function linkNeeds(node: ReadChange, walk: Walk): Change {
     .filter(({ status }) => status !== 'MERGED');
   // One commit may be a patchset of two changes (pushed for two branches); the one for our branch is meant.
   const parent = parents.find(({ branch }) => branch === change.branch) ?? parents[0];
-  const open = [...walk.nodes.values()]
+  const current = [...walk.nodes.values()]
     .map(({ change: other }) => other)
-    .filter((other) => isOpen(other) && isCurrent(other))
+    .filter(isCurrent)
     .sort((a, b) => Number(a.number) - Number(b.number));
-  const dependsOn = dependsOnIds(change.message).flatMap((id) =>
-    open.filter(({ changeId }) => changeId.toLowerCase() === id.toLowerCase()).map(toRef),
+  // A closed change of a Change-Id was one of several and is passed over; one that is named by its number is meant.
+  const dependsOn = dependsOnLines(change.message, walk.hosts).flatMap((line) =>
+    current
+      .filter((other) =>
+        line.kind === 'id'
+          ? isOpen(other) && other.changeId.toLowerCase() === line.id.toLowerCase()
+          : other.status !== 'MERGED' && other.number === line.number,
+      )
+      .map(toRef),
   );
   return { ...change, ...(parent === undefined ? {} : { gitParent: toRef(parent) }), dependsOn };
 }

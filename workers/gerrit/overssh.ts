@@ -1,7 +1,7 @@
 import { Fault } from '../../pipelines/fault.ts';
 import { CHANGE_FLAGS, type ReadChange, statusOf, toChange } from './change.ts';
 import { type CommandResult, type Commands, commandFault } from './commands.ts';
-import { anyOf, changeTerm, createQuery, isChangeId, isProjectName } from './query.ts';
+import { anyOf, changeTerm, createQuery, isChangeId, isMentionable, isProjectName } from './query.ts';
 import type { WireChange } from './schema.ts';
 import type { GerritSettings } from './settings.ts';
 import type { Said, Target, Transport, Wanted } from './transport.ts';
@@ -54,8 +54,8 @@ export function overSsh(
       const terms = ids.filter(isChangeId).map((id) => `change:${id}`);
       return terms.length === 0 ? [] : read(await rows(terms, CHANGE_FLAGS, signal, ' status:open'));
     },
-    async openMentioning(ids, signal) {
-      const terms = ids.filter(isChangeId).map((id) => `message:{${id}}`);
+    async openMentioning(texts, signal) {
+      const terms = texts.filter(isMentionable).map((text) => `message:{${text}}`);
       return terms.length === 0 ? [] : read(await rows(terms, CHANGE_FLAGS, signal, ' status:open'));
     },
     async openOfProject(project, signal) {

@@ -65,6 +65,11 @@ export function isChangeId(id: string): boolean {
   return /^I[0-9a-f]{40}$/i.test(id);
 }
 
+/** A Change-Id, or the address of a change without its scheme. */
+export function isMentionable(text: string): boolean {
+  return isChangeId(text) || (/^[\w.-]+(?:\/(?:#|\+|[\w+@~][\w.+@~-]*))+$/.test(text) && text.length <= 400);
+}
+
 /** Gerrit's project names, without the few odd characters that its argument splitter or query language would read. */
 export function isProjectName(name: string): boolean {
   return /^[\w+@~][\w.+@~-]*(\/[\w+@~][\w.+@~-]*)*$/.test(name) && !name.includes('..') && name.length <= 250;

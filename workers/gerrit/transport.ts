@@ -13,8 +13,8 @@ export interface Transport extends AsyncDisposable {
   changes(wanted: readonly Wanted[], signal: AbortSignal): Promise<ReadChange[]>;
   /** Open changes that carry one of these Change-Ids, in any project and branch. */
   openWithIds(ids: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
-  /** Open changes whose message mentions one of these Change-Ids anywhere; the caller looks where. */
-  openMentioning(ids: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
+  /** Open changes whose message mentions one of these Change-Ids or addresses anywhere; the caller looks where. */
+  openMentioning(texts: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
   /** Every open change of a project. */
   openOfProject(project: string, signal: AbortSignal): Promise<ReadChange[]>;
   /** What was said on a change so far, oldest first. */
