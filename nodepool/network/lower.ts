@@ -7,7 +7,7 @@ import type { NodePlan } from './plan.ts';
  * Takes everything of ours off a node, whichever set, driver or half-finished join left it: what carries our mark goes. Of
  * bridges that were there before us only the plan's addresses go.
  */
-export function lowerScript(node: NodePlan): string[] {
+export function lowerScript(node: Pick<NodePlan, 'bridges'>): string[] {
   return [
     `set='' install=''`,
     linkFunctions,
@@ -20,6 +20,6 @@ export function lowerScript(node: NodePlan): string[] {
     '  sweep_ovs',
     '  give_underlay',
     'fi',
-    closeFirewall,
+    ...closeFirewall('overlay'),
   ];
 }

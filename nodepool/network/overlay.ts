@@ -1,11 +1,11 @@
 import { checkScript, judgeCheck } from './check.ts';
 import { factsScript, type NodeFacts, readFacts } from './facts.ts';
-import { firewallScript } from './firewall.ts';
+import { openFirewall } from './firewall.ts';
 import { linuxScript } from './linux.ts';
 import { lowerScript } from './lower.ts';
 import { type Failure, onAll, onNode, type Reachable } from './onnode.ts';
 import { ovsScript } from './ovs.ts';
-import { type NetworkPlan, type NodePlan, type Opening, planNetwork } from './plan.ts';
+import { type NetworkPlan, type NodePlan, planNetwork } from './plan.ts';
 import type { NetworkSpec } from './spec.ts';
 
 /**
@@ -52,23 +52,25 @@ export type Raised =
   | { readonly kind: 'refused'; readonly reason: string }
   | Failed;
 
-/** `also`: openings that every node needs besides those of the overlay. */
 export async function raiseOverlay(
   { id, spec, members }: OverlaySet,
   facts: ReadonlyMap<string, NodeFacts>,
-  also: (name: string) => readonly Opening[],
   signal: AbortSignal,
 ): Promise<Raised> {
   const planned = planNetwork(
     spec,
-    members.map(({ name, role, underlay }) => ({ name, role, underlay, mtu: facts.get(name)?.mtu ?? 1500 })),
+    members.map(({ name, role, underlay }) => ({
+      name,
+      role,
+      underlay,
+      mtu: facts.get(name)?.mtu ?? 1500,
+    })),
   );
   if (planned.kind === 'refused') return planned;
   const { plan } = planned;
   const planOf = plansByName(plan);
-  // Installing Open vSwitch on a fresh image is what takes long.
   const raised = await onAll(members, (member) =>
-    onNode(member, raiseScript(id, spec, planOf(member.name), also(member.name)), signal, 300_000),
+    onNode(member, raiseScript(id, spec, planOf(member.name)), signal, raiseDeadline),
   );
   if (raised.failures.length > 0) return { kind: 'failed', failures: raised.failures };
   const remarks = raised.said.flatMap((text, index) => remarksOf(members[index]?.name ?? '', text));
@@ -76,16 +78,14 @@ export async function raiseOverlay(
   return failures.length > 0 ? { kind: 'failed', failures } : { kind: 'raised', plan, remarks };
 }
 
-function raiseScript(id: string, spec: NetworkSpec, node: NodePlan, also: readonly Opening[]): string[] {
-  const openings = [...also, ...node.openings];
-  return [
-    ...(openings.length === 0 ? [] : firewallScript(openings)),
-    ...(node.bridges.length === 0
-      ? []
-      : spec.driver === 'ovs'
-        ? ovsScript(id, node, spec)
-        : linuxScript(id, node)),
-  ];
+/** ms; installing Open vSwitch on a fresh image is what takes long. */
+const raiseDeadline = 10 * 60_000;
+
+/** Where nothing is to be raised, what another set left goes. */
+function raiseScript(id: string, spec: NetworkSpec, node: NodePlan): string[] {
+  if (node.bridges.length === 0) return lowerScript(node);
+  const driver = spec.driver === 'ovs' ? ovsScript(id, node, spec) : linuxScript(id, node);
+  return [...openFirewall('overlay', node.openings), ...driver];
 }
 
 /** Pings everybody from everybody. Answers what does not carry. */
@@ -108,29 +108,19 @@ export async function check(
   return [...failures, ...unheard];
 }
 
-/** Takes the overlay off every node; a node that cannot be reached does not keep the others. */
-export async function lowerOverlay(
-  { spec, members }: Omit<OverlaySet, 'id'>,
-  signal: AbortSignal,
-): Promise<readonly Failure[]> {
+/** By name: what takes an overlay off a node, the one of `spec` and whatever else of ours there is. */
+export function lowerScripts(
+  spec: NetworkSpec,
+  members: readonly OverlayMember[],
+): (name: string) => string[] {
   const planned = planNetwork(
     spec,
     // Names and addresses do not depend on it.
-    members.map(({ name, role, underlay }) => ({ name, role, underlay, mtu: 1500 })),
+    members.map(({ name, role, underlay }) => ({ name, role, underlay, mtu: 65_535 })),
   );
-  const bare = (name: string): NodePlan => ({
-    name,
-    role: 'sub',
-    underlay: '',
-    bridges: [],
-    patches: [],
-    openings: [],
-  });
-  const planOf = planned.kind === 'planned' ? plansByName({ ...planned.plan }) : bare;
-  const { failures } = await onAll(members, (member) =>
-    onNode(member, lowerScript(planOf(member.name)), signal),
-  );
-  return failures;
+  if (planned.kind === 'refused') return () => lowerScript({ bridges: [] });
+  const planOf = plansByName(planned.plan);
+  return (name) => lowerScript(planOf(name));
 }
 
 function plansByName(plan: NetworkPlan): (name: string) => NodePlan {

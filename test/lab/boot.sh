@@ -21,7 +21,9 @@ for attempt in $(seq 200); do
   sleep 0.02
 done
 [ -n "$pid" ] || { cat "$dir/console" >&2; exit 1; }
-ip link add name eth0 netns "$pid" type veth peer name "$port" netns "$switch"
+# An address keeps its hardware address: neighbours remember the host that had it before.
+mac=$(printf '02:53:%02x:%02x:%02x:%02x' $(tr ./ '  ' <<<"$address" | cut -d' ' -f1-4))
+ip link add name eth0 address "$mac" netns "$pid" type veth peer name "$port" netns "$switch"
 nsenter -t "$switch" -n sh -euc '
   ethtool -K "$1" tx off >/dev/null
   ip link set dev "$1" master switch up' sh "$port"
