@@ -132,7 +132,9 @@ describe.skipIf(missing !== undefined).each(drivers)('$name', ({ name: driver, s
     if (addressed !== undefined) {
       await eachOther(members, async (host, _, index) => {
         await host.sh(`ping -q -c 1 -W 5 -M do -s 1422 172.24.4.${index + 1}`);
-        await expect(host.sh(`ping -q -c 1 -W 1 -M do -s 1423 172.24.4.${index + 1}`)).rejects.toThrow();
+        await expect(host.sh(`ping -q -c 1 -W 1 -M do -s 1423 172.24.4.${index + 1}`)).rejects.toThrow(
+          'exit 1',
+        );
       });
     }
 
