@@ -136,11 +136,13 @@ describe('job files of a vendor', () => {
     ['builders: [{maven-target: {goals: x}}]', 'unsupported-builder', 3],
     ['builders: [{shell: {}}]', 'part-options', 3],
     ['builders: {shell: x}', 'jjb-shape', 3],
-    ['wrappers: [{timeout: {timeout: soon}}]', 'timeout', 3],
-    ['wrappers: [{timeout: {type: elastic}}]', 'unsupported-wrapper-option', 3],
+    ['wrappers: [{timeout: {timeout: soon}}]', 'part-options', 3],
+    ['wrappers: [{timeout: {type: elastic}}]', 'timeout', 3],
+    ['wrappers: [{timeout: {type: deadline}}]', 'unsupported-wrapper-option', 3],
     ['wrappers: [{timeout: {tiemout: 3}}]', 'unsupported-wrapper-option', 3],
     ['publishers: [{archive: {}}]', 'part-options', 3],
-    ["triggers: [{timed: '@daily'}]", 'unsupported-trigger', 3],
+    ["triggers: [{timed: '61 * * * *'}]", 'timed', 3],
+    ['triggers: [{pollscm: {cron: x}}]', 'unsupported-trigger', 3],
     ['scm: [{git: {url: x}}]', 'unsupported-scm', 3],
     ['axes: [{axis: {}}]', 'unsupported-list', 3],
     ['project-type: matrix', 'unsupported-project-type', 3],
@@ -156,10 +158,9 @@ describe('job files of a vendor', () => {
   });
 
   it.each([
-    ['wrappers: [ansicolor]', 'ignored-wrapper'],
-    ['properties: [{build-discarder: {days-to-keep: 3}}]', 'ignored-property'],
-    ['publishers: [workspace-cleanup]', 'ignored-publisher'],
-    ['concurrent: false', 'ignored-key'],
+    ['properties: [{rebuild: {}}]', 'ignored-property'],
+    ['publishers: [{archive: {artifacts: x, fingerprint: true}}]', 'ignored-option'],
+    ['builders: [{shell: /usr/local/jenkins/slave_scripts/run-tox.sh}]', 'slave-scripts'],
   ])('%s is a warning', (line, code) => {
     const { problems, jobs } = read(`- job:\n    name: a\n    ${line}\n`);
     expect(problems).toMatchObject([{ severity: 'warning', code }]);
@@ -181,9 +182,9 @@ describe('job files of a vendor', () => {
       environment: { LANG: 'C', A: 'b c', D: '' },
       builders: [{ kind: 'shell', script: '#!/usr/bin/env python\nprint(1)' }],
     });
-    expect(read(text('A=$WORKSPACE/x')).problems).toMatchObject([
-      { code: 'unsupported-wrapper-option', at: { line: 5 } },
-    ]);
+    const onNode = read(text('A=$WORKSPACE/x')).jobs['a'];
+    expect(onNode?.environment).toEqual({ LANG: 'C' });
+    expect(onNode?.builders[0]).toEqual({ kind: 'inject', content: 'A=$WORKSPACE/x' });
   });
 
   it('helps with slips', () => {

@@ -1,16 +1,18 @@
-import type { JobDefinition } from './definition.ts';
+import type { Discard, JobDefinition } from './definition.ts';
 import { expandJobs } from './jjb/expand.ts';
 import { type ExpandedJob, plainDescription, type Step } from './jjb/expansion.ts';
 import { type JjbSettings, loadCorpus } from './jjb/load.ts';
 import { type Component, createInliner, type InlinedJob, inlineJob } from './jjb/macros.ts';
 import { mapBuilder } from './jjb/map/builders.ts';
-import { mapProperty, mapScm, mapTrigger } from './jjb/map/others.ts';
+import { DISCARD, discardOf, mapProperty, mapScm, mapTrigger } from './jjb/map/others.ts';
 import { mapParameter } from './jjb/map/parameters.ts';
 import { mapPublisher } from './jjb/map/publishers.ts';
 import { createReport, type Report } from './jjb/map/report.ts';
+import { checkSlaveScripts, type SlaveScripts } from './jjb/map/slavescripts.ts';
 import { mapWrapper } from './jjb/map/wrappers.ts';
 import { isDict, isList, pythonText, pythonTruth } from './jjb/python.ts';
 import { parseLabel } from './label.ts';
+import { noOwnParts, type OwnParts } from './own.ts';
 import { isError, type Problem, type SourceFile } from './problem.ts';
 
 /**
@@ -24,6 +26,12 @@ export interface ReadJobsOptions {
   readonly read: (path: string) => string | undefined;
   readonly unsupported: 'error' | 'ignore';
   readonly settings?: JjbSettings;
+  /** Names of the site's `scp-sites`. */
+  readonly scpSites?: readonly string[];
+  /** Files of the site's `slave-scripts`; undefined where it names no directory. */
+  readonly slaveScripts?: SlaveScripts;
+  /** The site's own builders and publishers. */
+  readonly own?: OwnParts;
 }
 
 export interface JobsRead {
@@ -44,14 +52,22 @@ export function readJobs(sources: readonly SourceFile[], options: ReadJobsOption
     return { jobs: {}, raw: {}, problems: corpus.problems, included: [...included.values()] };
   }
   const inliner = createInliner(corpus, settings);
-  const hints = new Map<string, string | undefined>();
+  const reporting = {
+    unsupported: options.unsupported,
+    inliner,
+    own: options.own ?? noOwnParts,
+    scpSites: options.scpSites ?? [],
+    hints: new Map<string, string | undefined>(),
+  };
   const jobs = new Map<string, JobDefinition>();
   const raw = new Map<string, unknown>();
   for (const job of expandJobs(corpus, settings)) {
     const before = corpus.problems.length;
     const inlined = inlineJob(job, inliner);
     raw.set(job.name, inlined.data);
-    const definition = resolveJob(job, inlined, createReport(corpus, job, options.unsupported, hints));
+    const report = createReport(corpus, job, reporting);
+    const definition = resolveJob(job, inlined, report);
+    checkSlaveScripts(inlined, options.slaveScripts, report);
     const failed = corpus.problems.slice(before).some(isError);
     if (definition !== undefined && !failed) jobs.set(job.name, definition);
   }
@@ -67,12 +83,12 @@ function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobD
   const parts = (list: string): readonly Component[] => inlined.parts[list] ?? [];
   checkJob(job, report);
   const parameters = parts('parameters').flatMap((part) => mapParameter(part, report) ?? []);
-  const wrappers = parts('wrappers').map((part) => mapWrapper(part, report));
-  const builders = parts('builders').flatMap((part) => mapBuilder(part, report) ?? []);
+  const wrappers = parts('wrappers').flatMap((part) => mapWrapper(part, report) ?? []);
+  const builders = parts('builders').flatMap((part) => mapBuilder(part, report));
   const publishers = parts('publishers').flatMap((part) => mapPublisher(part, report));
-  const properties = parts('properties').flatMap((part) => mapProperty(part, report));
+  const properties = parts('properties').flatMap((part) => mapProperty(job.name, part, report) ?? []);
   for (const part of parts('scm')) mapScm(part, report);
-  for (const part of parts('triggers')) mapTrigger(part, report);
+  const timed = parts('triggers').flatMap((part) => mapTrigger(job.name, part, report) ?? []);
   if (pythonTruth(job.data['disabled']) && job.data['disabled'] !== 'false') {
     report.ignored(
       'disabled-job',
@@ -82,21 +98,58 @@ function resolveJob(job: ExpandedJob, inlined: InlinedJob, report: Report): JobD
     return undefined;
   }
   const description = plainDescription(job.data['description']);
-  const injected = wrappers.flatMap((wrapper) => (wrapper?.kind === 'variables' ? wrapper.variables : []));
-  const environment = Object.fromEntries([...properties, ...injected]);
-  const timeout = wrappers.find((wrapper) => wrapper?.kind === 'timeout');
+  const injected = [...properties, ...wrappers].filter((each) => each.kind === 'injected');
+  const environment = Object.fromEntries(injected.flatMap((each) => each.variables));
+  const timeout = wrappers.find((wrapper) => wrapper.kind === 'timeout')?.timeout;
+  const bindings = wrappers.flatMap((wrapper) => (wrapper.kind === 'bindings' ? wrapper.bindings : []));
+  const passwords = parameters.filter((each) => each.secret).map((each) => each.name);
+  const throttle =
+    properties.find((property) => property.kind === 'throttle')?.throttle ??
+    (job.data['concurrent'] === false ? { name: `job ${job.name}`, total: 1 } : undefined);
+  const discard = discardRule(
+    job,
+    properties.find((property) => property.kind === 'discard')?.discard,
+    report,
+  );
+  const node = nodeOf(job, report);
   return {
     name: job.name,
     ...(description === undefined ? {} : { description }),
-    node: nodeOf(job, report),
-    builders,
-    ...(timeout?.kind === 'timeout' ? { timeout: timeout.timeout } : {}),
-    timestamps: wrappers.some((wrapper) => wrapper?.kind === 'timestamps'),
+    node: parameters.find((each) => each.node)?.value ?? node,
+    builders: [...injected.flatMap((each) => each.steps), ...builders],
+    ...(timeout === undefined ? {} : { timeout }),
+    timestamps: wrappers.some((wrapper) => wrapper.kind === 'timestamps'),
     publishers,
-    parameters: Object.fromEntries(parameters),
+    parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value])),
+    ...(passwords.length === 0 ? {} : { passwords }),
     ...(Object.keys(environment).length === 0 ? {} : { environment }),
+    ...(bindings.length === 0 ? {} : { bindings }),
+    ...(throttle === undefined ? {} : { throttle }),
+    ...(discard === undefined ? {} : { discard }),
+    ...(timed.length === 0 ? {} : { timed: timed.join('\n') }),
     ...(job.at === undefined ? {} : { place: `${job.at.file}:${job.at.line}:${job.at.column}` }),
   };
+}
+
+/** The property, or the older key `logrotate`. */
+function discardRule(job: ExpandedJob, property: Discard | undefined, report: Report): Discard | undefined {
+  const old = job.data['logrotate'];
+  if (property !== undefined || !isDict(old)) return property;
+  const names = ['daysToKeep', 'numToKeep', 'artifactDaysToKeep', 'artifactNumToKeep'];
+  const options = Object.fromEntries(DISCARD.map((name, index) => [name, old[names[index] ?? '']]));
+  return discardOf(jobPart(job, 'logrotate', old), options, report);
+}
+
+/** A key of a job as a part, so that what is wrong with it has a place. */
+function jobPart(job: ExpandedJob, name: string, value: unknown): Component {
+  const part: Component = {
+    name,
+    value,
+    at: job.at,
+    via: job.via,
+    inside: (_, inner) => jobPart(job, name, inner),
+  };
+  return part;
 }
 
 const LISTS = ['parameters', 'wrappers', 'builders', 'publishers', 'properties', 'scm', 'triggers'];
@@ -124,13 +177,6 @@ function checkJob(job: ExpandedJob, report: Report): void {
   for (const list of LISTS) checkList(list, job.data[list], report);
   for (const list of UNSUPPORTED_LISTS) {
     if (pythonTruth(job.data[list])) report.unsupported('list', list, report.place(list));
-  }
-  if (job.data['concurrent'] === false) {
-    report.ignored(
-      'ignored-key',
-      'Builds of this job may run at the same time here.',
-      report.place('concurrent'),
-    );
   }
 }
 

@@ -2,8 +2,8 @@ import type { Dirent } from 'node:fs';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { type AntPattern, antMatches, antMayMatchBelow, antPattern } from '../jobs/ant.ts';
 import type { CollectedFile } from '../pipelines/ports.ts';
-import { type AntPattern, antMatches, antMayMatchBelow, antPattern } from './ant.ts';
 
 /**
  * Files of a hostile workspace, read with our rights. The job chose every name, link and type in there, so nothing is believed

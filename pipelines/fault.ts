@@ -28,6 +28,7 @@ export type FaultCode =
   | 'node-login'
   | 'node-lost'
   | 'queue-away'
+  | 'scp-away'
   | 'secret-unreadable'
   | 'stopped';
 

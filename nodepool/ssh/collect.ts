@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
+import { type AntPattern, antMatches, antPattern } from '../../jobs/ant.ts';
 import type { CollectedFile } from '../../pipelines/ports.ts';
-import { type AntPattern, antMatches, antPattern } from '../ant.ts';
 import type { NodeConnection } from './connection.ts';
 import type { RemoteProcess } from './process.ts';
 import { script } from './script.ts';

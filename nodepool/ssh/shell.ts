@@ -116,12 +116,12 @@ class NodeShell implements SshShell {
     return /^\d+\n$/.test(said) ? Number(said) : undefined;
   }
 
-  async resume(...[build, step, answer, signal]: Parameters<Shell['resume']>): Promise<void> {
+  async resume(...[build, step, files, signal]: Parameters<Shell['resume']>): Promise<void> {
     if ((await this.held(build, signal)) !== step) return;
     const folder = folderOf(this.#root, build);
     // The files come once: a connection that is cut while they are sent is the caller's to repeat.
-    await this.#lay(`${folder}/job`, givenFrames(step, answer.files), await this.#jobUser(signal), signal);
-    const text = script('step', ['go', folder, step, answer.code]);
+    await this.#lay(`${folder}/job`, givenFrames(step, files), await this.#jobUser(signal), signal);
+    const text = script('step', ['go', folder, step]);
     await this.#persist(signal, () => this.#run(text, signal, `cannot answer step ${step}`));
   }
 

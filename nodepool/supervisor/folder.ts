@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFault, Fault } from '../../pipelines/fault.ts';
-import type { Shell, ShellBuild } from '../../pipelines/ports.ts';
+import type { CollectedFile, ShellBuild } from '../../pipelines/ports.ts';
 import { errnoOf } from '../errno.ts';
 import { giveFile, stageRepository } from '../staging.ts';
 import { type FolderEntry, type FolderPlan, folderOf, type JobUser, planFolder } from './plan.ts';
@@ -107,15 +107,13 @@ export async function heldStep(folder: string): Promise<number | undefined> {
 export async function answerStep(
   folder: string,
   step: number,
-  answer: Parameters<Shell['resume']>[2],
+  files: AsyncIterable<CollectedFile>,
 ): Promise<void> {
   if ((await heldStep(folder)) !== step) return;
   const number = `${step}`.padStart(2, '0');
   try {
-    for await (const file of answer.files) await giveFile(join(folder, 'job', 'given', `${step}`), file);
-    const aside = join(folder, `.go.${randomBytes(6).toString('hex')}`);
-    await writeFile(aside, `${answer.code}\n`, { mode: 0o600 });
-    await rename(aside, join(folder, `go.${number}`));
+    for await (const file of files) await giveFile(join(folder, 'job', 'given', `${step}`), file);
+    await writeFile(join(folder, `go.${number}`), '', { mode: 0o600 });
   } catch (error) {
     throw asNodeFault(error, `cannot answer step ${step} in ${folder}`);
   }

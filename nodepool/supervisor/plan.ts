@@ -94,12 +94,12 @@ export function planFolder(
     ours('env', environment(place, build, plan, facts), 0o600),
     ours('spec', specification(build, plan, facts), 0o600),
     ...(build.within === undefined
-      ? jobFolder(build)
+      ? jobFolder(folder, build)
       : [{ kind: 'link', path: 'job', to: posix.join('..', build.within, 'job') } as const]),
     { kind: 'folder', path: 'steps', mode: 0o750, owner: 'ours' },
     ...build.steps.flatMap((step, index) => {
       const name = posix.join('steps', `${index}`.padStart(2, '0'));
-      const script = withoutNul(step.script.replaceAll('\r\n', '\n'));
+      const script = meant(withoutNul(step.script.replaceAll('\r\n', '\n')), place, build);
       const argv = announced(step.title, [...interpreter(script), posix.join(folder, name)]);
       return [
         ours(name, script),
@@ -112,7 +112,7 @@ export function planFolder(
 }
 
 /** `job` is ours, so that the job cannot put a link in the place of its workspace, which we read with our rights. */
-function jobFolder(build: ShellBuild): FolderEntry[] {
+function jobFolder(folder: string, build: ShellBuild): FolderEntry[] {
   const jobs = (path: string): FolderEntry => ({ kind: 'folder', path, mode: 0o755, owner: 'job' });
   return [
     { kind: 'folder', path: 'job', mode: 0o710, owner: 'ours' },
@@ -121,9 +121,18 @@ function jobFolder(build: ShellBuild): FolderEntry[] {
     ...[...new Set((build.files ?? []).flatMap(foldersOf))].map(jobs),
     ...(build.files ?? []).map((file): FolderEntry => {
       const mode = file.executable ? 0o755 : 0o400;
-      return { kind: 'file', path: placeOf(file), mode, owner: 'job', content: file.content };
+      const content = typeof file.content === 'string' ? meant(file.content, folder, build) : file.content;
+      return { kind: 'file', path: placeOf(file), mode, owner: 'job', content };
     }),
   ];
+}
+
+/** Paths that jobs are used to find on a node, as where their files lie here. */
+function meant(text: string, folder: string, build: ShellBuild): string {
+  return Object.entries(build.aliases ?? {}).reduce(
+    (done, [path, file]) => done.replaceAll(path, posix.join(folder, 'job/files', checkedPath(file))),
+    text,
+  );
 }
 
 function placeOf(file: StagedFile): string {

@@ -30,7 +30,7 @@ export function localShell(root: string, plan: FolderPlan): Shell {
     attach: (build, offset, sink, signal) => attach(folderOf(root, build), offset, sink, signal),
     stop: (build, reason, signal) => stop(folderOf(root, build), plan.limits.grace, reason, signal),
     held: (build) => heldStep(folderOf(root, build)),
-    resume: (build, step, answer) => answerStep(folderOf(root, build), step, answer),
+    resume: (build, step, files) => answerStep(folderOf(root, build), step, files),
     collect: (build, include, exclude, signal) =>
       collectFiles(join(folderOf(root, build), 'job', 'workspace'), include, exclude, plan.user?.uid, signal),
     forget: (build, signal) => forget(root, build, plan.limits.grace, signal),

@@ -213,7 +213,7 @@ run_step() {
   [[ $code == 0 ]]
 }
 
-# A step may wait for whoever started us: `held` says which, `go.NN` is the answer, its exit code; with 0 it runs.
+# A step may wait for whoever started us: `held` says which, and once `go.NN` is there it runs.
 hold_step() {
   [[ -e steps/$number.hold ]] || return 0
   printf '%s\n' "$step" >held.new && mv held.new held
@@ -230,8 +230,6 @@ hold_step() {
     [[ $stopped ]] && return 1
   done
   rm -f held
-  read -r code <"go.$number"
-  [[ $code == 0 ]]
 }
 
 # A step that guards others and ended with 1: they are left out, and nothing failed.

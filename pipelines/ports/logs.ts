@@ -10,6 +10,8 @@ export interface LogSite {
 export interface LogFolder {
   /** Writes (from `offset` on) the console as people see it. */
   console(offset: number): Promise<{ write(chunk: Uint8Array): Promise<void>; close(): Promise<void> }>;
+  /** What was written of the console until now, or all of it once the folder is final. */
+  consoleText(): AsyncIterable<Uint8Array>;
   add(file: CollectedFile): Promise<void>;
   /** Everything is there: compress, index, fsync. Idempotent. */
   finish(manifest: Readonly<Record<string, unknown>>): Promise<void>;

@@ -17,13 +17,13 @@ export interface Shell extends AsyncDisposable {
   /** The step (from 0) that waits for `resume`; undefined when none does. */
   held(build: string, signal: AbortSignal): Promise<number | undefined>;
   /**
-   * Lets a waiting step go on, with files for it in `$STACKGATE_GIVEN/<step>/`; a `code` other than 0 ends the build there as if
-   * the step had ended with it. Idempotent: files replace themselves, and once it went on nothing happens.
+   * Lets a waiting step run, with files for it in `$STACKGATE_GIVEN/<step>/`. Idempotent: files replace themselves, and once it
+   * went on nothing happens.
    */
   resume(
     build: string,
     step: number,
-    answer: { readonly code: number; readonly files: AsyncIterable<CollectedFile> },
+    files: AsyncIterable<CollectedFile>,
     signal: AbortSignal,
   ): Promise<void>;
   /** Files of the workspace that match ANT-style globs, as (path, stream). */
@@ -81,6 +81,11 @@ export interface ShellBuild {
   /** Asked for only when the build must still be prepared. With at least one, ZUUL_URL names the place they were laid. */
   readonly repositories?: (signal: AbortSignal) => Promise<readonly StagedRepository[]>;
   readonly files?: readonly StagedFile[];
+  /**
+   * Absolute paths that stand for `files`, or for a folder of them, in the text of steps and files: what jobs expect at a fixed
+   * place of the node (`/usr/zuul-env/bin/zuul-cloner`) lies beside the build instead.
+   */
+  readonly aliases?: Readonly<Record<string, string>>;
   /**
    * Run in order in one empty workspace until one fails. A step with a `#!` line runs under it, others under `/bin/sh -xe`.
    * A step that appends `NAME=value` and a NUL to the file $STACKGATE_INJECT sets a variable for the steps after it.

@@ -1,37 +1,48 @@
+import type { Builder } from '../../definition.ts';
 import type { Component } from '../macros.ts';
-import { pythonText } from '../python.ts';
+import { textOf } from './options.ts';
 import { type Report, readFlag } from './report.ts';
 
 const KEEP = ['keep-system-variables', 'keep-build-variables', 'enabled'];
-const OPTIONS = ['properties-content', ...KEEP];
+const OPTIONS = ['properties-file', 'properties-content', 'script-file', 'script-content', ...KEEP];
 
-/**
- * Variables for a whole build (EnvInject's wrapper and property), in the form of a Java properties text. Only plain
- * values: what refers to other variables or to files on the node is not supported.
- */
-export function mapInject(kind: string, part: Component, report: Report): [string, string][] {
+export interface Injected {
+  /** Plain values, known before the build begins. */
+  readonly variables: [string, string][];
+  /** What only the node can tell: files, scripts, values made of other variables. First of all steps. */
+  readonly steps: readonly Builder[];
+}
+
+/** Variables for a whole build: EnvInject's wrapper and property. A file or a script is one of the node's. */
+export function mapInject(kind: string, part: Component, report: Report): Injected {
   const options = report.options(kind, part, OPTIONS);
   for (const key of KEEP) {
     if (!readFlag(options[key], true)) {
       report.unsupported(`${kind}-option`, `inject.${key}: false`, report.placeIn(part, key), part);
     }
   }
-  const lines = pythonText(options['properties-content'] ?? '').split('\n');
-  return lines.flatMap((line) => {
+  const steps: Builder[] = [];
+  const file = textOf(options['properties-file']) ?? '';
+  const content = textOf(options['properties-content']) ?? '';
+  const variables = file === '' ? plainOf(content) : undefined;
+  if (variables === undefined) steps.push({ kind: 'inject', content, ...(file === '' ? {} : { file }) });
+  const script = textOf(options['script-content']) ?? '';
+  const path = textOf(options['script-file']) ?? '';
+  if (path !== '')
+    steps.push({ kind: 'shell', script: `#!/bin/sh\nexec /bin/sh -xe '${path.replaceAll("'", `'\\''`)}'\n` });
+  if (script !== '') steps.push({ kind: 'shell', script });
+  return { variables: variables ?? [], steps };
+}
+
+/** Undefined when a line is more than `NAME=value`. */
+function plainOf(content: string): [string, string][] | undefined {
+  const found: [string, string][] = [];
+  for (const line of content.split('\n')) {
     const text = line.trim();
-    if (text === '' || text.startsWith('#') || text.startsWith('!')) return [];
-    const match = /^([A-Za-z_][A-Za-z0-9_.]*)\s*[=:]\s*(.*)$/.exec(text);
-    const [, name, value] = match ?? [];
-    if (name !== undefined && value !== undefined && !/[$\\]/.test(value)) return [[name, value]];
-    const hint = 'Only NAME=value without "$" and backslashes; export anything else in a shell step.';
-    const shown = JSON.stringify(text.slice(0, 40));
-    report.unsupported(
-      `${kind}-option`,
-      `inject.properties-content: ${shown}`,
-      report.placeIn(part, 'properties-content'),
-      part,
-      hint,
-    );
-    return [];
-  });
+    if (text === '' || text.startsWith('#') || text.startsWith('!')) continue;
+    const [, name, value] = /^([A-Za-z_][A-Za-z0-9_.]*)\s*[=:]\s*(.*)$/.exec(text) ?? [];
+    if (name === undefined || value === undefined || /[$\\]/.test(value)) return undefined;
+    found.push([name, value]);
+  }
+  return found;
 }

@@ -1,7 +1,8 @@
+import type { OwnParts } from '../../own.ts';
 import { didYouMean, type Place } from '../../problem.ts';
 import type { ExpandedJob } from '../expansion.ts';
 import type { Corpus } from '../load.ts';
-import type { Component } from '../macros.ts';
+import type { Component, Inliner } from '../macros.ts';
 import { type Dict, isDict, pythonText } from '../python.ts';
 
 /** What mapping a job's parts says about them. */
@@ -16,37 +17,84 @@ export interface Report {
   placeOf(node: unknown, key?: string | number): Place | undefined;
   /** The options of a part; tells every one that is not among `known`. */
   options(kind: string, part: Component, known: readonly string[]): Dict;
+  /** The parts of a list inside a part, macros replaced. */
+  nested(kind: string, list: unknown, part: Component): readonly Component[];
+  /** The site's own builders and publishers. */
+  readonly own: OwnParts;
+  /** Hosts the site has for scp. */
+  readonly scpSites: readonly string[];
 }
 
 /** What is supported, to find what was meant. */
-const SUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  builder: ['shell', 'python'],
-  wrapper: ['timeout', 'timestamps', 'inject'],
-  publisher: ['archive', 'scp'],
-  parameter: ['string', 'text', 'password', 'choice', 'bool', 'label'],
+export const SUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  builder: ['shell', 'python', 'inject', 'conditional-step', 'trigger-builds', 'copyartifact'],
+  wrapper: [
+    'timeout',
+    'timestamps',
+    'ansicolor',
+    'inject',
+    'credentials-binding',
+    'ssh-agent-credentials',
+    'workspace-cleanup',
+    'mask-passwords',
+  ],
+  publisher: [
+    'archive',
+    'junit',
+    'xunit',
+    'scp',
+    'postbuildscript',
+    'email',
+    'email-ext',
+    'text-finder',
+    'workspace-cleanup',
+  ],
+  parameter: [
+    'string',
+    'text',
+    'password',
+    'choice',
+    'bool',
+    'label',
+    'node',
+    'hidden',
+    'credentials',
+    'validating-string',
+    'extended-choice',
+  ],
+  property: ['inject', 'throttle', 'build-discarder'],
+  trigger: ['timed', 'zuul', 'zuul-post'],
 };
 
-/** `hints`: what was found out before, by kind and name. */
-export function createReport(
-  corpus: Corpus,
-  job: ExpandedJob,
-  unsupported: 'error' | 'ignore',
-  hints: Map<string, string | undefined>,
-): Report {
+export interface ReportSettings {
+  readonly unsupported: 'error' | 'ignore';
+  readonly inliner: Inliner;
+  readonly own: OwnParts;
+  readonly scpSites: readonly string[];
+  /** What was found out before, by kind and name. */
+  readonly hints: Map<string, string | undefined>;
+}
+
+export function createReport(corpus: Corpus, job: ExpandedJob, settings: ReportSettings): Report {
   const { places, problems } = corpus;
+  const { unsupported, hints, own } = settings;
   const via = (part: Component | undefined) => part?.via ?? job.via;
   const meant = (kind: string, name: string): string | undefined => {
     const key = `${kind} ${name}`;
     if (!hints.has(key)) {
-      hints.set(
-        key,
-        didYouMean(name, [...(SUPPORTED[kind] ?? []), ...(corpus.entities.get(kind)?.keys() ?? [])]),
-      );
+      hints.set(key, didYouMean(name, [...known(kind), ...(corpus.entities.get(kind)?.keys() ?? [])]));
     }
     const near = hints.get(key);
     return near === undefined ? undefined : `Did you mean "${near}"?`;
   };
+  const known = (kind: string): string[] => [
+    ...(SUPPORTED[kind] ?? []),
+    ...Object.keys(kind === 'builder' ? own.builders : kind === 'publisher' ? own.publishers : {}),
+  ];
   const report: Report = {
+    own,
+    scpSites: settings.scpSites,
+    nested: (kind, list, part) => settings.inliner.inline(kind, list, { data: job.data, via: part.via }),
     error(code, message, at, hint, part) {
       problems.push({ severity: 'error', code, message, at: at ?? job.at, hint, via: via(part) });
     },

@@ -39,7 +39,7 @@ export function stepSuite(fixture: () => ShellFixture): void {
     const build = stepsOf([
       say('before'),
       { name: 'hold', hold: true, script: '#!/bin/sh\ncat "$STACKGATE_GIVEN/1/a/b.txt"' },
-      { name: 'refused', hold: true, script: '#!/bin/sh\necho never' },
+      { name: 'again', hold: true, script: '#!/bin/sh\nls "$STACKGATE_GIVEN"; exit 3' },
     ]);
     await shell().start(build, soon());
     const end = followBuild(shell(), build.build);
@@ -55,13 +55,13 @@ export function stepSuite(fixture: () => ShellFixture): void {
       };
     };
     // A wrong step, then twice: once it went on, nothing happens.
-    await shell().resume(build.build, 0, { code: 9, files: files() }, soon());
-    await shell().resume(build.build, 1, { code: 0, files: files() }, soon());
+    await shell().resume(build.build, 0, files(), soon());
+    await shell().resume(build.build, 1, files(), soon());
     await until(async () => (await shell().held(build.build, soon())) === 2);
-    await shell().resume(build.build, 1, { code: 5, files: files() }, soon());
-    await shell().resume(build.build, 2, { code: 3, files: files() }, soon());
+    await shell().resume(build.build, 1, files(), soon());
+    await shell().resume(build.build, 2, files(), soon());
     const { exit, text } = await end;
-    expect(text).toBe('before\ngiven\n');
+    expect(text).toBe('before\ngiven\n1\n2\n');
     expect(exit).toMatchObject({ code: 3, step: 2 });
     expect(await shell().held(build.build, soon())).toBe(undefined);
   });
