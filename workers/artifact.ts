@@ -1,4 +1,4 @@
-import type { LogFolder, Shell } from '../pipelines/ports.ts';
+import type { CollectedFile, LogFolder } from '../pipelines/ports.ts';
 
 /** Jenkins' archiver: files of the workspace go to the log site, as many and as large as a build may keep. */
 
@@ -27,19 +27,22 @@ export interface Archived {
 const shownSkips = 100;
 
 export async function archive(
-  shell: Shell,
-  build: string,
-  patterns: { include: readonly string[]; exclude: readonly string[] },
+  collect: (include: readonly string[], exclude: readonly string[]) => AsyncIterable<CollectedFile>,
+  patterns: {
+    readonly include: readonly string[];
+    readonly exclude: readonly string[];
+    readonly everything?: boolean | undefined;
+  },
   folder: LogFolder,
   limits: ArtifactLimits,
-  signal: AbortSignal,
 ): Promise<Archived> {
   let files = 0;
   let bytes = 0;
   const skipped: { path: string; why: string }[] = [];
   let skippedMore = 0;
-  const exclude = [...antDefaultExcludes, ...patterns.exclude];
-  for await (const file of shell.collect(build, patterns.include, exclude, signal)) {
+  const exclude =
+    patterns.everything === true ? patterns.exclude : [...antDefaultExcludes, ...patterns.exclude];
+  for await (const file of collect(patterns.include, exclude)) {
     const why = tooMuch(file.size, files, bytes, limits);
     if (why === undefined) {
       await folder.add(file);

@@ -24,6 +24,8 @@ export interface BuildConsole {
   output(chunk: Uint8Array, at: number): Promise<void> | undefined;
   /** A line of our own, on a line of its own; written even beyond the limit. */
   say(text: string, at: number): Promise<void> | undefined;
+  /** Resolves when everything but what is held back (the beginning of a secret, perhaps) is written. */
+  written(): Promise<void>;
   /** Writes what is held back, too. */
   end(): Promise<void>;
 }
@@ -91,6 +93,7 @@ export function buildConsole(options: ConsoleOptions): BuildConsole {
       push(Buffer.from(`${stamp.fresh() ? '' : '\n'}${text.replace(/[\r\n]+/g, ' ')}\n`), at, true);
       return pushed();
     },
+    written: () => flush(),
     async end() {
       keep(clean.push(redact.end()));
       keep(clean.end());

@@ -249,7 +249,7 @@ describe('executor', () => {
     job([
       '#!/bin/bash\necho "pass: $TOKEN"; printf "%s" "${TOKEN:0:5}"; sleep 0.2; echo "${TOKEN:5}"; echo "${TOKEN:3}"',
     ]);
-    await hand({ secrets: ['s3cr3t-token'] })(
+    await hand({ hidden: ['s3cr3t-token'] })(
       { ...action, params: { ...action.params, TOKEN: 's3cr3t-token' } },
       never(),
     );

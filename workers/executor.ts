@@ -8,19 +8,28 @@ import type {
   LeasedNode,
   LogFolder,
   LogSite,
+  Secrets,
   Shell,
-  ShellBuild,
   ShellExit,
   StagedRepository,
   Store,
 } from '../pipelines/ports.ts';
-import { type Archived, type ArtifactLimits, archive, defaultArtifactLimits } from './artifact.ts';
+import { type ArtifactLimits, defaultArtifactLimits } from './artifact.ts';
+import { type Bound, bindSecrets } from './bindings.ts';
 import { type BuildConsole, buildConsole } from './console.ts';
 import { crashpoint } from './crashpoint.ts';
 import type { Hand } from './handle.ts';
 import { lifeOf } from './life.ts';
-import { classify, inWords, type Verdict } from './results/classify.ts';
-import { shellBuild } from './steps.ts';
+import type { Neighbours } from './neighbours.ts';
+import { openPublishing } from './publish.ts';
+import { publishAll } from './publishers/index.ts';
+import type { Services } from './publishers/publishing.ts';
+import { publishConsoles } from './publishers/scp.ts';
+import { classify, inWords, worse } from './results/classify.ts';
+import { followSteps } from './run.ts';
+import { type NodeTools, type PlannedBuild, shellBuild } from './steps.ts';
+import { limitByHistory } from './timeouts.ts';
+import { settledSteps, type WaitsFor } from './waits.ts';
 
 /**
  * The hand that builds. It may be killed at any line and is then run again from the top under the same action, so every part of
@@ -30,7 +39,8 @@ import { shellBuild } from './steps.ts';
  *   start      the supervisor is there once, by build id; one that began and died is `lost`, never begun again
  *   started    a fact under a fixed key
  *   console    made again from the first byte: the same bytes at the same offsets
- *   publish    artifacts replace themselves
+ *   waits      what a step that waits is told is written down first
+ *   publish    artifacts replace themselves; what must not happen twice is written down (publishers/publishing.ts)
  *   finish     a final folder stays as it is
  *   finished   the outcome, written down: from then on the same answer for ever
  *
@@ -47,8 +57,12 @@ export interface ExecutorOptions {
   readonly repositories?: (action: BuildAction, signal: AbortSignal) => Promise<readonly StagedRepository[]>;
   readonly site: LogSite;
   readonly clock: Clock;
-  /** Never shown in a console. */
-  readonly secrets?: readonly string[];
+  /** Never shown in a console or an artifact. */
+  readonly hidden?: readonly string[];
+  readonly secrets?: Secrets;
+  readonly neighbours?: Neighbours;
+  readonly publishers?: Partial<Pick<Services, 'scpHosts' | 'mailer' | 'own'>>;
+  readonly tools?: NodeTools;
   /** ms, for jobs that set none. */
   readonly defaultTimeout?: number;
   /** Bytes of console that are kept. */
@@ -58,11 +72,13 @@ export interface ExecutorOptions {
 
 type Outcome = BuildFinished['outcome'];
 
-const hour = 60 * 60 * 1000;
+const minute = 60 * 1000;
+const hour = 60 * minute;
 const publishDeadline = hour;
 
 const Progress = z.discriminatedUnion('phase', [
-  z.object({ phase: z.literal('begun'), at: z.number() }),
+  /** `limit`: of a timeout that follows from the job's history, ms. */
+  z.object({ phase: z.literal('begun'), at: z.number(), limit: z.number().optional() }),
   z.object({ phase: z.literal('finished'), outcome: BuildFinished.shape.outcome }),
 ]);
 
@@ -72,7 +88,8 @@ interface Running {
   readonly job: JobDefinition;
   readonly shell: Shell;
   readonly node: LeasedNode;
-  readonly build: ShellBuild;
+  readonly planned: PlannedBuild;
+  readonly bound: Bound;
   readonly begunAt: number;
   readonly url: string;
 }
@@ -94,16 +111,20 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     const place = await options.shellOf(action.lease);
     if (place === undefined) return { kind: 'lost', reason: 'its nodes were given back' };
     const begunAt = known?.at ?? clock.now();
-    if (known === undefined) await store.saveEffect(action.id, { phase: 'begun', at: begunAt });
-
-    const { repositories } = options;
-    const script: ShellBuild = {
-      ...shellBuild(action, job, place.node, url, options.defaultTimeout ?? 6 * hour),
-      ...(repositories === undefined
-        ? {}
-        : { repositories: (stop: AbortSignal) => repositories(action, stop) }),
-    };
-    const running: Running = { action, job, ...place, build: script, begunAt, url };
+    const limit = known === undefined ? await limitByHistory(job, options.neighbours) : known.limit;
+    if (known === undefined) {
+      const begun = { phase: 'begun', at: begunAt, ...(limit === undefined ? {} : { limit }) };
+      await store.saveEffect(action.id, begun);
+    }
+    const asker = { job: action.job, pipeline: action.pipeline };
+    const bound = await bindSecrets(job, asker, action.params, options.secrets, AbortSignal.timeout(minute));
+    const planned = shellBuild(action, job, place.node, url, {
+      defaultTimeout: options.defaultTimeout ?? 6 * hour,
+      limit,
+      bound,
+      tools: options.tools,
+    });
+    const running: Running = { action, job, ...place, planned, bound, begunAt, url };
     const outcome = await runToEnd(running, signal);
     crashpoint('build.finished.before');
     await store.saveEffect(action.id, { phase: 'finished', outcome });
@@ -125,17 +146,18 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     try {
       const console = buildConsole({
         timestamps: running.job.timestamps,
-        secrets: options.secrets ?? [],
+        secrets: [...(options.hidden ?? []), ...running.bound.hidden],
         limit: options.consoleLimit ?? 1024 ** 3,
         write: (chunk) => writer.write(chunk),
       });
       await head(console, running);
+      const [missing] = running.bound.missing;
+      if (missing !== undefined) return await close(running, 'FAILURE', missing, folder, console);
       let neverLived: Fault | undefined;
       try {
         if (stopReason(signal) === undefined) neverLived = await start(running, life.signal);
         life.started();
-        const sink = { output: (chunk: Uint8Array, _: number, at: number) => console.output(chunk, at) };
-        const exit = await shell.attach(action.id, 0, sink, life.signal);
+        const exit = await followSteps(waitsOf(running), console, life.signal);
         await life.stopped();
         return await conclude(running, exit, folder, console, life.signal);
       } catch (caught) {
@@ -151,10 +173,19 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
 
   /** Starts the build and says so. A lost one is answered, not thrown: `attach` has its last words before it fails, too. */
   async function start(running: Running, signal: AbortSignal): Promise<Fault | undefined> {
-    const { action, shell, node, build, url } = running;
+    const { action, shell, node, planned, url } = running;
+    const { repositories } = options;
     try {
       crashpoint('build.start.before');
-      await shell.start(build, signal);
+      await shell.start(
+        {
+          ...planned.build,
+          ...(repositories === undefined
+            ? {}
+            : { repositories: (stop: AbortSignal) => repositories(action, stop) }),
+        },
+        signal,
+      );
       crashpoint('build.start.after');
     } catch (caught) {
       const fault = asFault(caught);
@@ -182,21 +213,28 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     folder: LogFolder,
     console: BuildConsole,
   ): Promise<Outcome> {
-    const { begunAt, url } = running;
+    if (cancelled !== undefined) {
+      return await close(running, 'ABORTED', `cancelled: ${cancelled}`, folder, console, `Lost: ${reason}`);
+    }
+    await close(running, 'LOST', reason, folder, console, `Lost: ${reason}`);
+    return { kind: 'lost', reason };
+  }
+
+  /** Ends the log of a build that has no end of its own. */
+  async function close(
+    running: Running,
+    result: string,
+    detail: string,
+    folder: LogFolder,
+    console: BuildConsole,
+    words = `Finished: ${result}, ${detail}`,
+  ): Promise<Outcome> {
+    const { begunAt: startedAt, url } = running;
     const finishedAt = clock.now();
-    const result = cancelled === undefined ? 'LOST' : 'ABORTED';
-    await console.say(`Lost: ${reason}`, finishedAt);
+    await console.say(words, finishedAt);
     await console.end();
-    await folder.finish({ ...identity(running), result, detail: reason, startedAt: begunAt, finishedAt });
-    if (cancelled === undefined) return { kind: 'lost', reason };
-    return {
-      kind: 'finished',
-      result,
-      url,
-      startedAt: begunAt,
-      finishedAt,
-      detail: `cancelled: ${cancelled}`,
-    };
+    await folder.finish({ ...identity(running), result, detail, startedAt, finishedAt });
+    return { kind: 'finished', result, url, startedAt, finishedAt, detail };
   }
 
   async function conclude(
@@ -206,69 +244,75 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     console: BuildConsole,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { build } = running;
-    const steps = build.steps.map((step) => step.name);
-    let verdict = classify(exit, { steps, timeout: build.timeout });
-    if (verdict.detail !== undefined) await console.say(`Ended: ${verdict.detail}`, exit.finishedAt);
-    if ((exit.dropped ?? 0) > 0) {
-      await console.say(
-        `At least ${exit.dropped} bytes of output are missing before this line`,
-        exit.finishedAt,
-      );
+    const { job, planned, url } = running;
+    const { startedAt, finishedAt } = exit;
+    const { timeout, quiet } = planned.build;
+    const steps = planned.build.steps.map((step) => step.name);
+    let verdict = classify(exit, { steps, timeout, quiet });
+    for (const settled of await settledSteps(waitsOf(running))) {
+      if (settled.result !== undefined) verdict = worse(verdict, settled.result, settled.message);
     }
+    if (verdict.detail !== undefined) await console.say(`Ended: ${verdict.detail}`, finishedAt);
+    if ((exit.dropped ?? 0) > 0) {
+      await console.say(`At least ${exit.dropped} bytes of output are missing before this line`, finishedAt);
+    }
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(publishDeadline)]);
+    const publishing = openPublishing({
+      ...waitsOf(running),
+      folder,
+      console,
+      exit,
+      url,
+      verdict,
+      signal: inTime,
+      env: withoutSecrets(planned.build.env, running.bound),
+      hidden: [...(options.hidden ?? []), ...running.bound.hidden],
+      main: planned.build,
+    });
+    const services: Services = {
+      artifacts: options.artifacts ?? defaultArtifactLimits,
+      scpHosts: options.publishers?.scpHosts ?? new Map(),
+      own: options.publishers?.own ?? {},
+      ...(options.publishers?.mailer === undefined ? {} : { mailer: options.publishers.mailer }),
+      ...(options.neighbours === undefined ? {} : { neighbours: options.neighbours }),
+    };
     crashpoint('build.publish.before');
-    const published = await publish(running, verdict, exit, folder, console, signal);
-    verdict = published.verdict;
+    await publishAll(job.publishers, publishing, services);
     crashpoint('build.publish.after');
-    await console.say(
-      `Finished: ${verdict.result} in ${inWords(exit.finishedAt - exit.startedAt)}`,
-      exit.finishedAt,
-    );
+    const { result, detail } = publishing.verdict();
+    await console.say(`Finished: ${result} in ${inWords(finishedAt - startedAt)}`, finishedAt);
     await console.end();
+    await publishConsoles(
+      job.publishers.filter((publisher) => publisher.kind === 'scp'),
+      publishing,
+      services,
+    );
+    const ended = { result, ...(detail === undefined ? {} : { detail }) };
     crashpoint('build.finish.before');
     await folder.finish({
       ...identity(running),
-      ...verdict,
-      startedAt: exit.startedAt,
-      finishedAt: exit.finishedAt,
+      ...ended,
+      startedAt,
+      finishedAt,
       exit: { code: exit.code, signal: exit.signal, step: exit.step, stopped: exit.stopped },
-      skipped: published.archived.flatMap((each) => each.skipped),
+      ...(job.discard === undefined ? {} : { discard: job.discard }),
+      ...publishing.notes(),
     });
     crashpoint('build.finish.after');
-    const { startedAt, finishedAt } = exit;
-    return { kind: 'finished', ...verdict, url: running.url, startedAt, finishedAt };
+    return { kind: 'finished', ...ended, url, startedAt, finishedAt };
   }
 
-  async function publish(
-    running: Running,
-    before: Verdict,
-    exit: ShellExit,
-    folder: LogFolder,
-    console: BuildConsole,
-    signal: AbortSignal,
-  ): Promise<{ verdict: Verdict; archived: Archived[] }> {
-    const { action, shell, job } = running;
-    const limits = options.artifacts ?? defaultArtifactLimits;
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(publishDeadline)]);
-    const archived: Archived[] = [];
-    let verdict = before;
-    for (const publisher of job.publishers) {
-      if (publisher.onlyIfSuccess && before.result !== 'SUCCESS') continue;
-      const done = await archive(shell, action.id, publisher, folder, limits, inTime);
-      archived.push(done);
-      const what = publisher.include.join(',');
-      const left = done.skipped.length + done.skippedMore;
-      const more = left === 0 ? '' : `, ${left} left out (see manifest.json)`;
-      await console.say(`Archived ${what}: ${done.files} files, ${done.bytes} bytes${more}`, exit.finishedAt);
-      const empty = done.files === 0 && left === 0 && !publisher.allowEmpty;
-      if (empty && verdict.result === 'SUCCESS') {
-        verdict = { result: 'POST_FAILURE', detail: `no file matches ${what}, which is to be archived` };
-      }
-    }
-    return { verdict, archived };
+  function waitsOf({ action, shell, planned }: Running): WaitsFor {
+    const { neighbours } = options;
+    return { action, shell, build: action.id, steps: planned.steps, neighbours, effects: store };
   }
 
   return build;
+}
+
+/** What publishers may put into mails and names. */
+function withoutSecrets(env: Readonly<Record<string, string>>, bound: Bound): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(bound.env, name)));
 }
 
 function identity({ action, node }: Running): Record<string, unknown> {

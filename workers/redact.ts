@@ -78,3 +78,16 @@ function firstOpen(text: Buffer, needles: readonly Buffer[], longest: number): n
   }
   return text.length;
 }
+
+/** A stream without the secrets. */
+export async function* redacted(
+  content: AsyncIterable<Uint8Array>,
+  secrets: readonly string[],
+): AsyncIterable<Uint8Array> {
+  const redact = redactor(secrets);
+  for await (const chunk of content) {
+    const text = redact.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    if (text.length > 0) yield text;
+  }
+  yield redact.end();
+}

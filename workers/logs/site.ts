@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { Fault } from '../../pipelines/fault.ts';
 import type { CollectedFile, LogFolder, LogSite } from '../../pipelines/ports.ts';
@@ -84,6 +84,7 @@ function logFolder(folder: string): LogFolder {
         close: () => file.close(),
       };
     },
+    consoleText: () => consoleText(folder, consoleEnd),
     async add(file) {
       if (await isFinal(folder)) return;
       const path = artifactPath(file.path);
@@ -98,6 +99,14 @@ function logFolder(folder: string): LogFolder {
       await guarded('finish a log folder', () => finish(folder, consoleEnd, files, manifest));
     },
   };
+}
+
+async function* consoleText(folder: string, end: number | undefined): AsyncIterable<Uint8Array> {
+  if (await isFinal(folder)) {
+    yield* createReadStream(join(folder, 'console.txt.gz')).pipe(createGunzip());
+  } else if (end !== undefined && end > 0) {
+    yield* createReadStream(join(folder, 'console.txt'), { end: end - 1, highWaterMark: 256 * 1024 });
+  }
 }
 
 /** Opened for writing at offsets, created if need be, never truncated. */

@@ -34,6 +34,29 @@ export function classify(
   return { result: 'FAILURE', detail: `${step} ${howItEnded(exit)}` };
 }
 
+/** The verdict, or the result instead if that is worse. */
+export function worse(verdict: Verdict, result: string, detail: string): Verdict {
+  return severity(result) > severity(verdict.result) ? { result, detail } : verdict;
+}
+
+/** From SUCCESS by UNSTABLE to what failed; a build that was stopped stays stopped. */
+function severity(result: string): number {
+  switch (result) {
+    case 'SUCCESS':
+      return 0;
+    case 'UNSTABLE':
+      return 1;
+    case 'FAILURE':
+    case 'POST_FAILURE':
+    case 'DISK_FULL':
+      return 2;
+    case 'NOT_BUILT':
+      return 3;
+    default:
+      return 4;
+  }
+}
+
 function howItEnded(exit: ShellExit): string {
   if (exit.signal === 'SIGKILL') return 'was killed by SIGKILL, perhaps for want of memory';
   if (exit.signal !== null) return `was killed by ${exit.signal}`;
