@@ -1,0 +1,101 @@
+import type { z } from 'zod';
+import type { NetworkSpec } from '../network/spec.ts';
+import type { NodeKind, Resources } from '../provider.ts';
+import type { CommandProvider, OpenstackProvider, StaticProvider } from './schema.ts';
+
+/** `nodepool.yaml` as the pool uses it: names resolved, ms everywhere. */
+
+export interface PoolConfig {
+  readonly labels: ReadonlyMap<string, LabelConfig>;
+  readonly sets: ReadonlyMap<string, SetConfig>;
+  readonly providers: readonly ProviderConfig[];
+  readonly maxCoresPerJob?: number | undefined;
+  /** ms; 0: held nodes stay until somebody deletes them. */
+  readonly maxHoldAge: number;
+  readonly prepare: PrepareConfig;
+}
+
+export interface LabelConfig {
+  readonly name: string;
+  readonly providers: readonly string[];
+  /** 0: none kept ready. */
+  readonly minReady: number;
+  /** It is out of use (`min-ready: -1`). */
+  readonly disabled: boolean;
+  /** ms; 0: never too old. */
+  readonly maxReadyAge: number;
+  readonly subnodes: number;
+  readonly readyScript?: string | undefined;
+  readonly prepareScripts: readonly string[];
+  readonly network?: NetworkSpec | undefined;
+}
+
+export interface SetConfig {
+  readonly name: string;
+  /** The primary first. */
+  readonly nodes: readonly { readonly name: string; readonly label: string }[];
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+  readonly network?: NetworkSpec | undefined;
+}
+
+export interface ProviderConfig {
+  readonly name: string;
+  readonly driver: string;
+  readonly priority: number;
+  /** What the site allows, beside what the provider has. */
+  readonly limits: Partial<Resources>;
+  /** Why it takes no nodes at all. */
+  readonly disabled?: string | undefined;
+  /** Launches at a time. */
+  readonly concurrency: number;
+  /** ms between calls. */
+  readonly rate: number;
+  readonly apiTimeout: number;
+  readonly bootTimeout: number;
+  readonly launchTimeout: number;
+  readonly launchRetries: number;
+  readonly zones: readonly string[];
+  /** What it makes, by label; empty for providers with places. */
+  readonly kinds: ReadonlyMap<string, KindConfig>;
+  /** The entry as written, for the driver. */
+  readonly given: ProviderGiven;
+}
+
+export type ProviderGiven =
+  | z.output<typeof OpenstackProvider>
+  | z.output<typeof CommandProvider>
+  | z.output<typeof StaticProvider>
+  /** This machine: it stands in stackgate.yaml. */
+  | { readonly driver: 'local' };
+
+export interface KindConfig {
+  readonly kind: NodeKind;
+  /** What one takes, where the provider does not say. */
+  readonly resources: Resources;
+  readonly login: LoginConfig;
+}
+
+/** How a node is entered. */
+export interface LoginConfig {
+  readonly user?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly port?: number | undefined;
+}
+
+export interface PrepareConfig {
+  readonly gitCache: string;
+  readonly download: readonly {
+    readonly url: string;
+    readonly to: string;
+    readonly sha256?: string | undefined;
+  }[];
+}
+
+/** A pool that has nothing to make: this machine alone. */
+export const noPool: PoolConfig = {
+  labels: new Map(),
+  sets: new Map(),
+  providers: [],
+  maxHoldAge: 0,
+  prepare: { gitCache: '/opt/git', download: [] },
+};
