@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { PoolRecords } from '../nodepool/records.ts';
 import type { WorkQueue } from '../pipelines/ports.ts';
 import { openQueue } from '../workers/queue/bullmq.ts';
 import { pgliteQueue, postgresQueue } from '../workers/queue/postgres.ts';
 import type { RedisLink } from '../workers/redis/link.ts';
 import type { PgliteDatabase } from '../workers/store/pglite.ts';
+import { poolRows } from '../workers/store/pool.ts';
 import type { PostgresDatabase } from '../workers/store/postgres.ts';
 import { openStore, type SqlStore } from '../workers/store/store.ts';
 import { type Watch, watchOver } from '../workers/watch.ts';
@@ -14,6 +16,8 @@ export interface Core {
   readonly store: SqlStore;
   readonly queue: WorkQueue;
   readonly redis: RedisLink | undefined;
+  /** What the node pool writes down. */
+  readonly records: PoolRecords;
   /** Random, kept with the database: part of every id that leaves. */
   readonly site: string;
   /** The servers that are needed, by the name their probe has. */
@@ -56,6 +60,7 @@ export async function openCore(settings: CoreSettings, log: Logger): Promise<Cor
     store,
     queue,
     redis,
+    records: poolRows(db),
     site,
     watches,
     async close() {

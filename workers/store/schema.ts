@@ -82,4 +82,15 @@ export const MIGRATIONS: readonly { readonly version: number; readonly sql: stri
       );
     `,
   },
+  {
+    version: 2,
+    sql: `
+      CREATE TABLE stackgate.pool (
+        tbl text NOT NULL,
+        key text NOT NULL,
+        value text NOT NULL,
+        PRIMARY KEY (tbl, key)
+      );
+    `,
+  },
 ];

@@ -7,7 +7,8 @@ import { insertFacts, ledgerOf, tallyOf, unusedFacts } from './inbox.ts';
 import { migrate } from './migrate.ts';
 import { answerAction, beginAction, cancelledActions, isDoneAction, undoneActions } from './outbox.ts';
 import { prune, type Retention } from './prune.ts';
-import { fromJson, fromText, toText } from './text.ts';
+import { readRows } from './rows.ts';
+import { fromJson, toText } from './text.ts';
 import { writeTurn } from './turn.ts';
 import { wakeup } from './wakeup.ts';
 
@@ -80,16 +81,7 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
     },
     unused: (limit) => unusedFacts(db, limit),
     filed: (deadline, signal) => wake.wait(deadline - now(), signal),
-    world: async () => {
-      const rows = await db.query<{ tbl: string; key: string; value: string }>(
-        'SELECT tbl, key, value FROM stackgate.world ORDER BY tbl, key',
-      );
-      return rows.map((row) => ({
-        table: row.tbl,
-        key: fromText(row.key),
-        value: fromJson<unknown>(row.value),
-      }));
-    },
+    world: () => readRows(db, 'world'),
     commit: (turn) => write('commit', (sql) => writeTurn(sql, turn, now())),
     undone: (kinds?: readonly ActionKind[]) => undoneActions(db, kinds),
     cancelled: () => cancelledActions(db),

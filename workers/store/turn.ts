@@ -1,10 +1,11 @@
 import { Fault } from '../../pipelines/fault.ts';
-import type { Row, Turn } from '../../pipelines/ports.ts';
+import type { Turn } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
 import type { Sql } from './database.ts';
 import { insertHistory } from './history.ts';
 import { insertActions } from './outbox.ts';
-import { toNote, toText } from './text.ts';
+import { patchRows } from './rows.ts';
+import { toNote } from './text.ts';
 
 /** What begins a fact's note when the kernel could not digest it. */
 export const ASIDE = 'set aside: ';
@@ -14,7 +15,7 @@ export async function writeTurn(sql: Sql, turn: Turn, now: number): Promise<void
   await checkEpoch(sql, turn.epoch);
   await useFacts(sql, turn.used, now);
   crashpoint('store.commit.used');
-  await patchWorld(sql, turn.world);
+  await patchRows(sql, 'world', turn.world);
   await insertActions(sql, turn.actions, now);
   crashpoint('store.commit.acted');
   await insertHistory(sql, turn.history, now);
@@ -45,34 +46,4 @@ async function useFacts(sql: Sql, used: Turn['used'], now: number): Promise<void
       hint: 'The turn was written before, or by another scheduler; the world is read again.',
     });
   }
-}
-
-async function patchWorld(sql: Sql, patch: Turn['world']): Promise<void> {
-  const { put, drop } = patch;
-  if (drop.length > 0) {
-    await sql.query(
-      `DELETE FROM stackgate.world AS row USING unnest($1::text[], $2::text[]) AS old (tbl, key)
-        WHERE row.tbl = old.tbl AND row.key = old.key`,
-      [drop.map((row) => row.table), drop.map((row) => toText(row.key))],
-    );
-  }
-  if (put.length > 0) {
-    await sql.query(
-      `INSERT INTO stackgate.world (tbl, key, value)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-       ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value`,
-      columns(put),
-    );
-  }
-}
-
-/** A row written twice in one statement is an error in SQL; the later one is meant. */
-function columns(rows: readonly Row[]): [string[], string[], string[]] {
-  const last = new Map(rows.map((row) => [JSON.stringify([row.table, row.key]), row]));
-  const kept = [...last.values()];
-  return [
-    kept.map((row) => row.table),
-    kept.map((row) => toText(row.key)),
-    kept.map((row) => JSON.stringify(row.value)),
-  ];
 }
