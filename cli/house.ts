@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { LocalPool } from '../nodepool/providers/local.ts';
+import type { Launcher } from '../nodepool/launcher.ts';
 import type { World } from '../pipelines/world.ts';
 import type { Intake } from '../workers/intake.ts';
 import type { Part } from '../workers/runtime.ts';
@@ -30,7 +30,7 @@ export interface Made {
   core?: Core;
   door?: Door;
   gerrits?: Gerrits;
-  nodes?: LocalPool;
+  nodes?: Launcher;
   worker?: Worker;
   /** The world of the last commit, as far as this process knows. */
   world?: World;

@@ -1,47 +1,341 @@
-import { evaluate, labelsOf, parseLabel } from '../jobs/label.ts';
-import type { NodeRequest } from '../pipelines/ports.ts';
+import { isStock, type NodeRecord, type RequestRecord, takesRoom } from './node.ts';
+import { inOrder } from './order.ts';
+import { type Placement, type Placing, placing } from './placing.ts';
+import type { Place, Resources } from './provider.ts';
+import { freeInstances, lacks, nothing, plus, sum } from './room.ts';
+import { type Shape, unknownLabels } from './shape.ts';
 
-/** Who gets a place next, and why the others wait: pure. */
+/**
+ * Who gets which nodes, and why the others wait: pure. One call looks at everything and says what to do next.
+ *
+ * Requests are walked in order (order.ts). Each takes idle nodes or room for new ones, all from one provider and zone or none.
+ * One that does not fit now *reserves* its room where it would go, and nobody behind it may take that: so a set of five nodes
+ * is not starved by a stream of single ones. Providers are compared by what is ready there, their priority, and their room.
+ * Idle nodes are kept only where nobody waits, and give way when they are in the way.
+ */
 
-export interface Waiting {
-  readonly request: NodeRequest;
-  /** ms; when it was first asked for in this life. */
-  readonly since: number;
-  /** Order of arrival. */
-  readonly turn: number;
+/** A provider as it is now. */
+export interface ProviderView {
+  readonly name: string;
+  readonly priority: number;
+  /** Launches that may fail here for one request. */
+  readonly retries: number;
+  /** By label, for providers that make machines: what one takes, or why it can never be made. */
+  readonly offers: ReadonlyMap<string, Resources | { readonly never: string }>;
+  readonly places?: readonly Place[] | undefined;
+  /** At least one; '' is the nameless zone. */
+  readonly zones: readonly string[];
+  /** What may be taken now, and what could ever be. */
+  readonly limits: Partial<Resources>;
+  readonly most: Partial<Resources>;
+  /** Why it gives nothing new now, in words: paused, offline, disabled, not asked yet. */
+  readonly closed?: string | undefined;
+  /** Zones and hosts that are out for now, and why. */
+  readonly out: ReadonlyMap<string, string>;
 }
 
-const rank = { high: 0, normal: 1, low: 2 } as const;
-
-/** The high ones first, among equals the one that waits longest. */
-export function inOrder(waiting: readonly Waiting[]): Waiting[] {
-  const first = (a: Waiting, b: Waiting) =>
-    rank[a.request.precedence] - rank[b.request.precedence] || a.turn - b.turn;
-  return [...waiting].sort(first);
+export interface Demand {
+  readonly request: RequestRecord;
+  readonly shape: Shape;
+  readonly starved?: boolean;
 }
 
-/** Why a machine with these labels can never serve a request; undefined when it can. */
-export function misfit(request: NodeRequest, name: string, labels: readonly string[]): string | undefined {
-  const { label, subnodes } = request.nodes;
-  if (subnodes > 0) {
-    return `it wants ${subnodes + 1} nodes, and ${name} is a single machine`;
+export interface LabelView {
+  readonly name: string;
+  readonly minReady: number;
+  /** ms; 0: any age. */
+  readonly maxReadyAge: number;
+}
+
+export interface Situation {
+  readonly now: number;
+  readonly demands: readonly Demand[];
+  readonly nodes: readonly NodeRecord[];
+  readonly providers: readonly ProviderView[];
+  readonly labels: readonly LabelView[];
+  readonly maxCoresPerJob?: number | undefined;
+}
+
+export interface Plan {
+  /** Nodes for members of a request: idle ones taken, new ones ordered. */
+  readonly allocate: readonly Allocation[];
+  /** Requests that lose their provider: what they have becomes idle, they wait again. */
+  readonly unbind: readonly string[];
+  readonly refuse: readonly { readonly request: string; readonly reason: string }[];
+  /** Nodes to make for nobody yet. */
+  readonly stock: readonly Order[];
+  /** Idle nodes that must go. */
+  readonly retire: readonly { readonly node: string; readonly reason: string }[];
+  /** Of every request that is not served yet. */
+  readonly why: ReadonlyMap<string, string>;
+}
+
+export interface Allocation {
+  readonly request: string;
+  readonly provider: string;
+  readonly zone: string;
+  readonly members: readonly Placement[];
+}
+
+export interface Order {
+  readonly provider: string;
+  readonly zone: string;
+  readonly label: string;
+  readonly resources: Resources;
+}
+
+/** What is taken at a provider while the plan is made. */
+export interface Ground {
+  readonly view: ProviderView;
+  used: Resources;
+  /** Promised to requests that do not fit yet. */
+  reserved: Resources;
+  isWanted: boolean;
+  readonly takenPlaces: Set<string>;
+  /** Nodes that are here. */
+  readonly nodes: readonly NodeRecord[];
+}
+
+/** ms that an idle node beyond min-ready stays. */
+const surplusAge = 10 * 60_000;
+
+export function allocate(situation: Situation): Plan {
+  const grounds = new Map(situation.providers.map((view) => [view.name, groundOf(view, situation.nodes)]));
+  const idle = idleNodes(situation.nodes);
+  const served = serve(situation, grounds, idle);
+  const old = tooOld(situation, idle.free());
+  for (const { node } of old) idle.take(node);
+  const stock = stockUp(situation, grounds, idle.free(), served.waiting);
+  return { ...served.plan, retire: [...served.plan.retire, ...old], stock };
+}
+
+interface Idle {
+  free(): readonly NodeRecord[];
+  take(node: string): void;
+}
+
+/** The ready ones first, the oldest first. */
+function idleNodes(nodes: readonly NodeRecord[]): Idle {
+  const readiness = (node: NodeRecord) => ['ready', 'testing', 'building'].indexOf(node.state.phase);
+  let free = nodes
+    .filter(isStock)
+    .sort((a, b) => readiness(a) - readiness(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  return {
+    free: () => free,
+    take: (id) => {
+      free = free.filter((node) => node.id !== id);
+    },
+  };
+}
+
+type Served = { readonly plan: Omit<Plan, 'stock'>; readonly waiting: ReadonlySet<string> };
+
+function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle: Idle): Served {
+  const allocated: Allocation[] = [];
+  const unbind: string[] = [];
+  const refuse: { request: string; reason: string }[] = [];
+  const retire: { node: string; reason: string }[] = [];
+  const why = new Map<string, string>();
+  const waiting = new Set<string>();
+  const owned = grouped(situation.nodes, (node) => node.request ?? '');
+  const leaving = countLeaving(situation.nodes);
+  const queue = situation.demands.map((demand) => ({
+    ...demand,
+    since: demand.request.since,
+    turn: demand.request.turn,
+  }));
+  for (const demand of inOrder(queue)) {
+    const { request, shape } = demand;
+    const has = owned.get(request.id) ?? [];
+    const open = shape.members
+      .map((member, index) => ({ member, index }))
+      .filter(({ index }) => !has.some((node) => node.member === index));
+    if (open.length === 0) continue;
+    const bound = request.state.phase === 'allocated' ? request.state : undefined;
+    const tries = [...grounds.values()]
+      .filter((ground) => bound === undefined || bound.provider === ground.view.name)
+      .flatMap((ground) =>
+        zonesFor(ground.view, bound?.zone, request.turn).map((zone) =>
+          placing({ ground, zone, request, open, has, stock: idle.free(), cap: situation.maxCoresPerJob }),
+        ),
+      );
+    const fit = bestFit(tries);
+    if (fit !== undefined) {
+      for (const { node, place } of fit.members) {
+        if (node !== undefined) idle.take(node);
+        if (place !== undefined) fit.ground.takenPlaces.add(place);
+      }
+      fit.ground.used = plus(fit.ground.used, fit.cost);
+      const { ground, zone, members } = fit;
+      allocated.push({ request: request.id, provider: ground.view.name, zone, members });
+      continue;
+    }
+    const waits = tries.filter((each) => each.kind === 'waits');
+    // One that is half filled at a provider that is closed gives back what it has: two of them must not wait for each other.
+    if (bound !== undefined && waits.every((each) => each.closed)) {
+      unbind.push(request.id);
+      continue;
+    }
+    if (waits.length === 0) {
+      refuse.push({ request: request.id, reason: refusal(demand, tries, situation.providers) });
+      continue;
+    }
+    const ahead = why.size === 0 ? 'next in line' : `${why.size} ahead`;
+    const reasons = [...new Set(waits.map((each) => each.reason))].join('; ');
+    why.set(request.id, `${reasons}; ${ahead}`);
+    for (const { label } of shape.members) waiting.add(label);
+    const goal = waits.filter((each) => !each.closed).sort(byPreference)[0];
+    if (goal === undefined) continue;
+    for (const node of inTheWay(goal.ground, goal.cost, idle.free(), leaving)) {
+      idle.take(node.id);
+      retire.push({ node: node.id, reason: `makes room for ${request.job}` });
+    }
+    goal.ground.reserved = plus(goal.ground.reserved, goal.cost);
+    goal.ground.isWanted = true;
+    for (const place of goal.places ?? []) goal.ground.takenPlaces.add(place);
   }
-  const read = parseLabel(label);
-  if (read.kind === 'wrong') {
-    return `its label ${JSON.stringify(label)} is no label expression: ${read.message}`;
-  }
-  if (evaluate(read.expression, new Set([...labels, name]))) return undefined;
-  const unknown = labelsOf(read.expression).filter((each) => !labels.includes(each) && each !== name);
-  const missing =
-    unknown.length === 0 ? '' : ` (no node has ${unknown.map((each) => JSON.stringify(each)).join(', ')})`;
-  return `no node fits the label ${JSON.stringify(label)}${missing}; ${name} has ${labels.join(', ')}`;
+  return { plan: { allocate: allocated, unbind, refuse, retire, why }, waiting };
 }
 
-/** Why the request at `position` of `inOrder` waits, in words. */
-export function whyWaiting(position: number, busy: readonly { job: string }[]): string {
-  const running = [...new Set(busy.map((lease) => lease.job))].slice(0, 3).join(', ');
-  const more = busy.length > 3 ? ', ...' : '';
-  const places = busy.length === 1 ? 'the only place is' : `all ${busy.length} places are`;
-  const ahead = position === 0 ? 'next in line' : `${position} ahead`;
-  return `${places} taken (${running}${more}); ${ahead}`;
+function groundOf(view: ProviderView, nodes: readonly NodeRecord[]): Ground {
+  const here = nodes.filter((node) => node.provider === view.name && takesRoom(node));
+  const takenPlaces = new Set(here.flatMap((node) => node.place ?? []));
+  const used = sum(here.map((node) => node.resources));
+  return { view, used, reserved: nothing, isWanted: false, takenPlaces, nodes: here };
+}
+
+function grouped(nodes: readonly NodeRecord[], key: (node: NodeRecord) => string): Map<string, NodeRecord[]> {
+  const groups = new Map<string, NodeRecord[]>();
+  for (const node of nodes) {
+    const group = groups.get(key(node));
+    if (group === undefined) groups.set(key(node), [node]);
+    else group.push(node);
+  }
+  return groups;
+}
+
+function bestFit(tries: readonly Placing[]) {
+  return tries
+    .filter((each) => each.kind === 'fits')
+    .sort((a, b) => b.ready - a.ready || byPreference(a, b))[0];
+}
+
+function byPreference(a: { readonly ground: Ground }, b: { readonly ground: Ground }): number {
+  return a.ground.view.priority - b.ground.view.priority || roomOf(b.ground) - roomOf(a.ground);
+}
+
+function roomOf({ view, used, reserved }: Ground): number {
+  return freeInstances(view.limits, plus(used, reserved));
+}
+
+/** All zones of a provider, another one first for each turn; a bound request stays in its own. */
+function zonesFor(view: ProviderView, bound: string | undefined, turn: number): readonly string[] {
+  if (bound !== undefined) return [bound];
+  const first = turn % Math.max(1, view.zones.length);
+  return [...view.zones.slice(first), ...view.zones.slice(0, first)];
+}
+
+/** Nodes on their way out, by provider: room that comes back by itself. */
+function countLeaving(nodes: readonly NodeRecord[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { state, provider } of nodes) {
+    const goes = state.phase === 'used' || state.phase === 'deleting' || state.phase === 'failed';
+    if (goes) counts.set(provider, (counts.get(provider) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Idle nodes that give their room to one that waits, the oldest first, as far as nothing else leaves. */
+function inTheWay(
+  ground: Ground,
+  cost: Resources,
+  idle: readonly NodeRecord[],
+  leaving: Map<string, number>,
+): NodeRecord[] {
+  const { view, used, reserved } = ground;
+  if (view.places !== undefined || lacks(view.limits, plus(used, reserved), cost) === undefined) return [];
+  const gone = leaving.get(view.name) ?? 0;
+  const missing = cost.instances + reserved.instances - gone - Math.max(0, freeInstances(view.limits, used));
+  const nodes = idle.filter((node) => node.provider === view.name && node.state.phase === 'ready');
+  // Of cores or RAM nobody knows how many nodes it takes: one at a time.
+  const chosen = nodes.slice(0, Math.max(missing, gone === 0 ? 1 : 0));
+  leaving.set(view.name, gone + chosen.length);
+  return chosen;
+}
+
+function tooOld({ labels, now }: Situation, idle: readonly NodeRecord[]): { node: string; reason: string }[] {
+  const views = new Map(labels.map((label) => [label.name, label]));
+  const ready = grouped(
+    idle.filter((node) => node.state.phase === 'ready'),
+    (node) => node.label,
+  );
+  return [...ready].flatMap(([name, nodes]) => {
+    const { minReady = 0, maxReadyAge = 0 } = views.get(name) ?? {};
+    return nodes.flatMap((node, index) => {
+      const age = now - node.phaseAt;
+      if (maxReadyAge > 0 && age >= maxReadyAge) return [{ node: node.id, reason: 'was ready for too long' }];
+      const isSurplus = nodes.length - index > minReady && age >= surplusAge;
+      return isSurplus ? [{ node: node.id, reason: 'nobody needs it' }] : [];
+    });
+  });
+}
+
+/** What min-ready asks for beyond what is idle, where nobody waits for room. */
+function stockUp(
+  { labels }: Situation,
+  grounds: ReadonlyMap<string, Ground>,
+  idle: readonly NodeRecord[],
+  waiting: ReadonlySet<string>,
+): Order[] {
+  const stock: Order[] = [];
+  for (const { name, minReady } of labels) {
+    if (waiting.has(name)) continue;
+    let missing = minReady - idle.filter((node) => node.label === name).length;
+    while (missing-- > 0) {
+      const order = stockOrder(name, [...grounds.values()], stock.length);
+      if (order === undefined) break;
+      stock.push(order);
+    }
+  }
+  return stock;
+}
+
+function stockOrder(label: string, grounds: readonly Ground[], turn: number): Order | undefined {
+  const open = grounds.flatMap((ground) => {
+    const offer = ground.view.offers.get(label);
+    const zone = zonesFor(ground.view, undefined, turn).find((each) => !ground.view.out.has(each));
+    const isOpen = ground.view.closed === undefined && !ground.isWanted && zone !== undefined;
+    if (!isOpen || offer === undefined || 'never' in offer) return [];
+    return lacks(ground.view.limits, ground.used, offer) === undefined ? [{ ground, offer, zone }] : [];
+  });
+  const best = open.sort(byPreference)[0];
+  if (best === undefined) return undefined;
+  const { ground, offer, zone } = best;
+  ground.used = plus(ground.used, offer);
+  return { provider: ground.view.name, zone, label, resources: offer };
+}
+
+/** Why nobody can ever serve this, in one sentence. */
+function refusal(
+  { shape, request }: Demand,
+  tries: readonly Placing[],
+  providers: readonly ProviderView[],
+): string {
+  const known = new Set(
+    providers.flatMap((view) => [
+      ...view.offers.keys(),
+      ...(view.places ?? []).flatMap((place) => [place.host, ...place.labels]),
+      view.name,
+    ]),
+  );
+  const unknown = Object.keys(request.failures).length > 0 ? [] : shape.members;
+  for (const member of unknown) {
+    const names = unknownLabels(member, known).map((each) => JSON.stringify(each));
+    if (names.length === 0) continue;
+    const there = known.size === 0 ? 'there are none at all' : `there are ${[...known].join(', ')}`;
+    const label = JSON.stringify(member.label);
+    return `no node fits the label ${label} (no node has ${names.join(', ')}); ${there}`;
+  }
+  const reasons = tries.flatMap((each) => (each.kind === 'never' ? [each.reason] : []));
+  return reasons.length === 0 ? 'there is no provider of nodes' : [...new Set(reasons)].join('; ');
 }

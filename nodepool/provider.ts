@@ -39,8 +39,8 @@ export interface Provider extends AsyncDisposable {
   create(order: NodeOrder, signal: AbortSignal): Promise<{ kind: 'created'; machine: Machine } | Setback>;
   /** Every machine that carries the mark of our site, whichever life or version of us made it. Places that are in order. */
   list(signal: AbortSignal): Promise<{ kind: 'listed'; machines: readonly Machine[] } | Setback>;
-  /** With everything that came with it: floating addresses, ports, volumes. */
-  delete(of: MachineRef, signal: AbortSignal): Promise<{ kind: 'gone' | 'going' } | Setback>;
+  /** With everything that came with it: floating addresses, ports, volumes. With an id that machine alone, never another one of the node. */
+  delete(of: MachineRef, signal: AbortSignal): Promise<{ kind: 'gone' } | { kind: 'going' } | Setback>;
   /**
    * How much room there is and which of `kinds` can be made at all. Asked at start, every few minutes and after a quota
    * refusal. A provider that cannot know leaves things out.
@@ -107,6 +107,8 @@ export interface Machine {
 export interface SshDoor {
   readonly port?: number | undefined;
   readonly user?: string | undefined;
+  /** File of the private key on our machine. */
+  readonly keyFile?: string | undefined;
   /** `ssh-ed25519 AAAA...`, when the provider knows them from the console or from its own table; else they are scanned. */
   readonly hostKeys?: readonly string[] | undefined;
 }
@@ -141,6 +143,8 @@ export interface Probed {
   readonly kind: 'probed';
   /** What our machines may take together: the quota less what others use of it. Left out: no limit known. */
   readonly capacity: Partial<Resources>;
+  /** The quota itself, whoever uses it: what never fits into it is refused, what only does not fit now waits. */
+  readonly quota?: Partial<Resources>;
   /** Zones machines can be made in; empty: one nameless zone. */
   readonly zones: readonly string[];
   /** By label: what one takes, or why it can never be made here. */
@@ -150,6 +154,8 @@ export interface Probed {
 export interface Place {
   /** Stable over restarts: `host/0`. */
   readonly id: string;
+  /** The host it is on: nodes of one set never share it. */
+  readonly host: string;
   readonly labels: readonly string[];
   readonly zone?: string | undefined;
 }

@@ -1,29 +1,35 @@
 import { join } from 'node:path';
-import { type LocalOptions, openLocalPool, openLocalShells } from '../../nodepool/providers/local.ts';
-import type { LeasedNode, Shell } from '../../pipelines/ports.ts';
+import { noPool } from '../../nodepool/config/config.ts';
+import { type Launcher, openLauncher } from '../../nodepool/launcher.ts';
+import { NodeRecord } from '../../nodepool/node.ts';
+import {
+  type LocalOptions,
+  localConfig,
+  openLocalProvider,
+  openLocalShells,
+} from '../../nodepool/providers/local.ts';
+import type { PoolRecords } from '../../nodepool/records.ts';
+import { openShell, type ShellOf, shellsOver } from '../../nodepool/shells.ts';
+import { wallClock } from '../../nodepool/timer.ts';
+import { Fault } from '../../pipelines/fault.ts';
 import { crashpoint } from '../../workers/crashpoint.ts';
 import { handle } from '../../workers/handle.ts';
 import { acquirer, releaser } from '../../workers/nodes.ts';
 import { handOptions } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 
-/** The node of a lease, for the hand that builds. */
-export type ShellOf = (
-  lease: string,
-) => Promise<{ readonly shell: Shell; readonly node: LeasedNode } | undefined>;
-
 /** The machines, and the hands that lend them and take them back. */
 export const nodes: PartOf = (house) => ({
   name: 'nodes',
-  async start() {
+  async start(stop) {
     const { store } = need(house, 'core');
-    const pool = await openLocalPool(localOptions(house));
-    if (pool.sameUser) house.log.warn('jobs run as our own user: a patch could read the keys of this CI');
+    const pool = await openNodes(house);
     house.made.nodes = pool;
     const options = handOptions(house);
     await handle(options, 'acquire', acquirer(pool), { concurrency: 1000 });
     await handle(options, 'release', releaser(pool, store), { concurrency: 64 });
     return {
+      running: Promise.race([pool.running, aborted(stop)]),
       async close() {
         await pool[Symbol.asyncDispose]();
       },
@@ -31,19 +37,50 @@ export const nodes: PartOf = (house) => ({
   },
 });
 
-/** How this process reaches the nodes of a lease: through its own pool, or beside the launcher's. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+async function openNodes(house: House): Promise<Launcher> {
+  const { records, site } = need(house, 'core');
+  const local = localOptions(house);
+  const shells = await openLocalShells(local);
+  if (shells.sameUser) house.log.warn('jobs run as our own user: a patch could read the keys of this CI');
+  const provider = await openLocalProvider(local, shells, await buildsOf(records));
+  return await openLauncher({
+    site,
+    config: noPool,
+    providers: [{ provider, config: localConfig() }],
+    records,
+    timer: wallClock,
+    random: Math.random,
+    test: () => Promise.resolve({ kind: 'fit' }),
+    passed: crashpoint,
+    log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
+  });
+}
+
+/** Builds whose workspaces some node still has. */
+async function buildsOf(records: PoolRecords): Promise<Set<string>> {
+  const rows = await records.all();
+  return new Set(
+    rows.flatMap(({ table, value }) => (table === 'node' ? (NodeRecord.parse(value).build ?? []) : [])),
+  );
+}
+
+/** How this process reaches the nodes of a lease. */
 export async function shellsOf(house: House): Promise<ShellOf> {
-  const pool = house.made.nodes;
-  if (pool !== undefined) return (lease) => pool.shellOf(lease);
   const shells = await openLocalShells(localOptions(house));
-  return (lease) => shells.shellOf(lease);
+  const remote = () => {
+    throw new Fault('bug', 'a node that is not local');
+  };
+  return shellsOver(need(house, 'core').records, openShell(shells, remote));
 }
 
 function localOptions({ site, data }: House): LocalOptions {
   const { local } = site.nodes;
   return {
     root: join(data, 'builds'),
-    leases: join(data, 'leases'),
     maxParallelJobs: local['max-parallel-jobs'],
     labels: local.labels,
     users: local.user === undefined ? undefined : [local.user].flat(),
@@ -52,7 +89,5 @@ function localOptions({ site, data }: House): LocalOptions {
     // What a patch must never read: the keys, the tokens, everybody's repositories.
     secret: [join(data, 'database'), join(data, 'git'), join(data, 'token')],
     limits: { output: site.logs['max-console'] * 1024 * 1024 },
-    clock: { now: Date.now },
-    passed: crashpoint,
   };
 }

@@ -1,4 +1,4 @@
-import { inOrder, type Waiting } from '../../nodepool/allocate.ts';
+import { inOrder, type Waiting } from '../../nodepool/order.ts';
 import type { AcquireAction } from '../../pipelines/action.ts';
 
 /** A pool of equal nodes in virtual time: the high ones first, among equals the one that waits longest. */

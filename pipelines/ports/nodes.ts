@@ -42,6 +42,27 @@ export interface LeasedNode {
   readonly labels?: readonly string[];
   /** Which of the node's places for builds this is, from 0 (EXECUTOR_NUMBER). */
   readonly slot?: number;
-  /** Where workspaces live on the node. */
+  /** Where workspaces live on the node; empty: where its shell keeps them. */
   readonly root: string;
+  /** The pool's id of it: ten digits. `id` may name a place that many nodes had before. */
+  readonly node?: string;
+  /** Its name in its node set: `primary`, `subnode-1`, `controller`. */
+  readonly member?: string;
+  /** Where its siblings reach it. */
+  readonly privateAddress?: string;
+  readonly region?: string;
+  readonly zone?: string;
+  /** The provider's id of its machine. */
+  readonly machine?: string;
+  /** How it is entered; `local` nodes have none. */
+  readonly ssh?: SshAccess;
+}
+
+export interface SshAccess {
+  readonly port: number;
+  readonly user?: string;
+  /** Lines of ssh-keyscan without the host; empty: not known. */
+  readonly hostKeys: readonly string[];
+  /** File of the private key on our machine. */
+  readonly keyFile?: string;
 }

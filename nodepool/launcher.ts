@@ -1,0 +1,160 @@
+import { setMaxListeners } from 'node:events';
+import { Fault } from '../pipelines/fault.ts';
+import type { NodePool } from '../pipelines/ports.ts';
+import { openBook } from './book.ts';
+import type { PoolConfig, ProviderConfig } from './config/config.ts';
+import type { Context } from './context.ts';
+import { openDesk, type Say } from './desk.ts';
+import type { Joiner } from './granting.ts';
+import type { Ended } from './holds.ts';
+import { type LaunchEnd, lives, type NodeTest } from './life.ts';
+import type { NodeRecord, RequestRecord } from './node.ts';
+import { type Planner, planner } from './planning.ts';
+import { poolOver } from './pool.ts';
+import type { Provider } from './provider.ts';
+import type { PoolRecords } from './records.ts';
+import type { Timer } from './timer.ts';
+import { watchProvider } from './watch.ts';
+
+/**
+ * The launcher owns the nodes: it plans (planning.ts), writes the plan down, and lets each node live (life.ts). Whatever changes (a
+ * request, a boot, a release, a minute) asks for another plan; plans are made one after the other, each from everything that
+ * is known, so nothing has to be remembered between them.
+ *
+ * One process of a site is the launcher. Others need of the pool only what a lease says, and that is in the records.
+ */
+
+export interface LauncherOptions {
+  /** 16 hex: the mark of our machines. */
+  readonly site: string;
+  readonly config: PoolConfig;
+  /** Each with its part of the configuration. */
+  readonly providers: readonly { readonly provider: Provider; readonly config: ProviderConfig }[];
+  readonly records: PoolRecords;
+  readonly timer: Timer;
+  /** In [0, 1): spreads what is tried again. */
+  readonly random: () => number;
+  readonly test: NodeTest;
+  /** Joins the nodes of a lease before it is granted. */
+  readonly join?: Joiner | undefined;
+  /** How a build ended, when somebody wants its nodes held. */
+  readonly ended?: ((build: string) => Promise<Ended | undefined>) | undefined;
+  readonly events?: Partial<LauncherEvents> | undefined;
+  /** Told the names of the durable steps as they are passed: `node.building.before`, `request.granted.after` ... */
+  readonly passed?: ((name: string) => void) | undefined;
+  readonly log?: Say | undefined;
+}
+
+/** What metrics count. */
+export interface LauncherEvents {
+  launched(node: NodeRecord, end: LaunchEnd, ms: number): void;
+  granted(request: RequestRecord, ms: number): void;
+  leaked(provider: string): void;
+}
+
+export interface Launcher extends NodePool {
+  /** For people: what is known, and ways to change it (admin.ts). */
+  readonly context: Context;
+  /** Fails when the records can no longer be written. */
+  readonly running: Promise<void>;
+}
+
+/** ms between plans that nobody asked for: for what time alone changes. */
+const heartbeat = 5000;
+
+/** Reads the records and goes on with every node where the last life left it. */
+export async function openLauncher(options: LauncherOptions): Promise<Launcher> {
+  const { timer } = options;
+  const log = options.log ?? (() => undefined);
+  const book = await openBook(options.records, timer, options.passed);
+  const ending = new AbortController();
+  const stop = ending.signal;
+  // Every node and every wait listens to it.
+  setMaxListeners(0, stop);
+  const opened = options.providers.map(
+    ({ provider, config }) => [config.name, openDesk(provider, config, timer, log)] as const,
+  );
+  const desks = new Map(opened);
+  let isAsked = false;
+  let fail: (error: unknown) => void = () => undefined;
+  const running = new Promise<void>((resolve, reject) => {
+    fail = reject;
+    stop.addEventListener('abort', () => resolve(), { once: true });
+  });
+  running.catch(() => undefined);
+
+  const { site, random, test, events } = options;
+  const launched = (node: NodeRecord, end: LaunchEnd, ms: number) => events?.launched?.(node, end, ms);
+  const context: Context = {
+    options,
+    book,
+    desks,
+    lives: lives({ site, book, desks, timer, random, test, stop, log, changed, broken, launched }),
+    waiters: new Map(),
+    joining: new Map(),
+    openedAt: timer.now(),
+    stop,
+    log,
+    changed,
+    broken,
+  };
+  const plans: Planner = planner(context);
+  const pool = poolOver(context, plans);
+
+  for (const id of book.nodes.keys()) context.lives.poke(id);
+  const leaked = (provider: string) => events?.leaked?.(provider);
+  const loops = [...desks.values()].map((desk) =>
+    watchProvider({ desk, book, lives: context.lives, timer, stop, log, leaked }),
+  );
+  loops.push(beat());
+
+  return {
+    ...pool,
+    context,
+    running,
+    async [Symbol.asyncDispose]() {
+      ending.abort(new Fault('stopped', 'the node pool was closed', { retry: true }));
+      await pool.close();
+      await Promise.allSettled([...loops, ...context.joining.values()]);
+      await context.lives.settled();
+      await book.settled().catch(() => undefined);
+      for (const { provider } of desks.values()) await provider[Symbol.asyncDispose]();
+    },
+  };
+
+  function broken(error: unknown): void {
+    fail(error);
+  }
+
+  /** Whoever says so before the plan is made is part of it. */
+  function changed(): void {
+    if (isAsked || stop.aborted) return;
+    isAsked = true;
+    queueMicrotask(() => {
+      isAsked = false;
+      if (!stop.aborted) planNow();
+    });
+  }
+
+  function planNow(): void {
+    try {
+      plans.plan();
+    } catch (caught) {
+      broken(caught);
+    }
+  }
+
+  /** What time alone changes: quotas, ages, pauses. */
+  async function beat(): Promise<void> {
+    while (!stop.aborted) {
+      try {
+        await Promise.all([...desks.values()].map((desk) => desk.probe(stop)));
+        changed();
+        await timer.sleep(heartbeat, stop);
+      } catch (caught) {
+        if (!stop.aborted) broken(caught);
+        return;
+      }
+    }
+  }
+}

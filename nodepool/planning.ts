@@ -1,0 +1,153 @@
+import { type Allocation, allocate, type Demand, type Order, type Plan, type Situation } from './allocate.ts';
+import { type Context, labelOf, nodesOf, shapeFor } from './context.ts';
+import { settle } from './granting.ts';
+import { freed, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
+import { starving } from './order.ts';
+
+/** Makes a plan of everything that is known (allocate.ts), writes it down, and sets the nodes going. */
+
+export interface Planner {
+  plan(): void;
+  /** Why a request is not served yet, as of the last plan. */
+  why(request: string): string | undefined;
+}
+
+/** ms that nothing of a label is given before its oldest request goes first. */
+const patience = 10 * 60_000;
+/** ms that a request waits for whoever asked for it before a restart. */
+const forgotten = 10 * 60_000;
+
+export function planner(context: Context): Planner {
+  const { book, desks, lives, options, waiters } = context;
+  const { timer, config } = options;
+  /** When something of a label was last given. */
+  const given = new Map<string, number>();
+  let why: Plan['why'] = new Map();
+
+  return {
+    why: (request) => why.get(request),
+    plan() {
+      const now = timer.now();
+      const demands = demandsNow(now);
+      const plan = allocate(situation(demands, now));
+      why = plan.why;
+      for (const { request, reason } of plan.refuse) refuse(context, request, reason);
+      for (const id of plan.unbind) unbind(id);
+      for (const allocation of plan.allocate) place(allocation, now);
+      const stock = plan.stock.map((order) => newNode(order, now));
+      if (stock.length > 0) write({ nodes: stock });
+      for (const { node, reason } of plan.retire) remove(node, ['ready'], reason);
+      for (const { request, shape } of demands) settle(context, request.id, shape);
+      expire(now);
+    },
+  };
+
+  function demandsNow(now: number): Demand[] {
+    return [...book.requests.values()].flatMap((request) => {
+      if (request.state.phase === 'granted') return [];
+      const shape = shapeFor(context, request);
+      if (shape !== undefined && waiters.has(request.id)) return [{ request, shape }];
+      if (shape === undefined || now - context.openedAt > forgotten) forget(context, request);
+      return [];
+    });
+  }
+
+  function situation(demands: readonly Demand[], now: number): Situation {
+    const waiting = demands
+      .filter(({ request }) => request.state.phase === 'waiting')
+      .map(({ request }) => ({ ...request, label: labelOf(request) }));
+    const starved = starving(waiting, given, now, patience);
+    return {
+      now,
+      demands: demands.map((demand) => ({ ...demand, starved: starved.has(demand.request.id) })),
+      nodes: [...book.nodes.values()],
+      providers: [...desks.values()].map((desk) => desk.view(...outOfUse(desk.config.name))),
+      labels: [...config.labels.values()].filter((label) => !label.disabled),
+      maxCoresPerJob: config.maxCoresPerJob,
+    };
+  }
+
+  /** Why a provider gives nothing now, and which hosts of it are out. */
+  function outOfUse(provider: string): [string | undefined, ReadonlyMap<string, string>] {
+    const whole = book.offline.get(offlineKey({ provider }));
+    const out = new Map<string, string>();
+    for (const { host, reason, provider: of } of book.offline.values())
+      if (of === provider && host !== undefined) out.set(host, `offline: ${reason}`);
+    for (const { state, place, provider: of } of book.nodes.values()) {
+      if (of !== provider || state.phase !== 'failed' || state.quarantine !== true) continue;
+      const host = desks.get(provider)?.provider.places?.find((each) => each.id === place)?.host;
+      if (host !== undefined) out.set(host, `in quarantine: ${state.reason}`);
+    }
+    return [whole === undefined ? undefined : `offline: ${whole.reason}`, out];
+  }
+
+  function newNode({ provider, zone, label, resources }: Order, now: number): NodeRecord {
+    const state = { phase: 'building' } as const;
+    return { id: book.next(), provider, zone, label, resources, createdAt: now, phaseAt: now, state };
+  }
+
+  /** Durable first; then the new ones live. */
+  function write(put: { nodes: readonly NodeRecord[]; requests?: readonly RequestRecord[] }): void {
+    const fresh = put.nodes.filter((node) => !book.nodes.has(node.id)).map((node) => node.id);
+    for (const id of fresh) lives.fresh(id);
+    const live = async () => {
+      await book.write({ put });
+      for (const id of fresh) lives.poke(id);
+      context.changed();
+    };
+    live().catch(context.broken);
+  }
+
+  function place({ request: id, provider, zone, members }: Allocation, now: number): void {
+    const request = book.requests.get(id);
+    if (request === undefined) return;
+    given.set(labelOf(request), now);
+    const nodes = members.map(({ member, node, label, place: at, resources }): NodeRecord => {
+      const idle = node === undefined ? undefined : book.nodes.get(node);
+      const fresh = idle ?? newNode({ provider, zone, label, resources }, now);
+      return { ...fresh, request: id, job: request.job, member, ...(at === undefined ? {} : { place: at }) };
+    });
+    const isBound = request.state.phase === 'allocated';
+    const state = isBound ? request.state : { phase: 'allocated' as const, provider, zone, at: now };
+    write({ nodes, requests: [{ ...request, state }] });
+  }
+
+  /** Its nodes become idle; it waits again. */
+  function unbind(id: string): void {
+    const request = book.requests.get(id);
+    if (request === undefined) return;
+    write({
+      nodes: nodesOf(context, id).map(freed),
+      requests: [{ ...request, state: { phase: 'waiting' } }],
+    });
+  }
+
+  function remove(node: string, from: Parameters<typeof lives.move>[1], reason: string): void {
+    const state = { phase: 'deleting', tries: 0, reason } as const;
+    lives.move(node, from, state).then(() => lives.poke(node), context.broken);
+  }
+
+  function expire(now: number): void {
+    for (const node of book.nodes.values()) {
+      if (node.state.phase !== 'held') continue;
+      const most = config.maxHoldAge > 0 ? node.phaseAt + config.maxHoldAge : Number.POSITIVE_INFINITY;
+      if (now >= Math.min(most, node.state.until ?? most)) remove(node.id, ['held'], 'was held long enough');
+    }
+  }
+}
+
+function refuse(context: Context, id: string, reason: string): void {
+  const request = context.book.requests.get(id);
+  const waiter = context.waiters.get(id);
+  context.waiters.delete(id);
+  if (request !== undefined) forget(context, request);
+  waiter?.refuse(reason);
+}
+
+/** Nobody wants it any more: what it has becomes idle. */
+export function forget(context: Context, request: RequestRecord): void {
+  const nodes = nodesOf(context, request.id).map(freed);
+  context.book
+    .write({ put: { nodes }, drop: { requests: [request.id] } })
+    .then(() => context.changed(), context.broken);
+}

@@ -1,0 +1,9 @@
+/** Places of hosts that are always there: `host/0`, `host/1`. */
+export function placeId(host: string, slot: number): string {
+  return `${host}/${slot}`;
+}
+
+/** `local/3` → 3 */
+export function slotOf(place: string): number {
+  return Number(place.slice(place.lastIndexOf('/') + 1)) || 0;
+}

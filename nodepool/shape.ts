@@ -1,0 +1,71 @@
+import { evaluate, type LabelExpression, labelsOf, parseLabel } from '../jobs/label.ts';
+import type { NodeSpec } from '../pipelines/action.ts';
+import type { PoolConfig } from './config/config.ts';
+import type { NetworkSpec } from './network/spec.ts';
+
+/** What a request stands on: its members in order, the primary first, and the network that joins them. */
+export interface Shape {
+  /** The node set's name in nodepool.yaml, where it has one. */
+  readonly set?: string | undefined;
+  readonly members: readonly Member[];
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+  readonly network?: NetworkSpec | undefined;
+}
+
+export interface Member {
+  /** `primary`, `subnode-1`, or its name in the node set. */
+  readonly name: string;
+  readonly role: 'primary' | 'sub';
+  /** As written, for people. */
+  readonly label: string;
+  readonly wants: LabelExpression;
+}
+
+/**
+ * Reads what a job asks for: a node set by its name (`nodeset`, or a label that only a node set has), a label of nodepool.yaml with
+ * `subnodes` of its own (Nodepool v2), or any label expression.
+ */
+export function shapeOf(
+  spec: NodeSpec,
+  config: PoolConfig,
+): { kind: 'shape'; shape: Shape } | { kind: 'wrong'; reason: string } {
+  const name = spec.nodeset ?? (config.labels.has(spec.label) ? undefined : spec.label);
+  const set = name === undefined ? undefined : config.sets.get(name);
+  if (set === undefined && spec.nodeset !== undefined) {
+    const known = [...config.sets.keys()].join(', ') || 'none';
+    return { kind: 'wrong', reason: `there is no node set ${JSON.stringify(spec.nodeset)}; known: ${known}` };
+  }
+  const label = config.labels.get(spec.label);
+  if (label?.disabled === true) {
+    return { kind: 'wrong', reason: `the label ${spec.label} is out of use (min-ready: -1)` };
+  }
+  const wanted =
+    set?.nodes ?? equal(spec.label, spec.subnodes === 0 ? (label?.subnodes ?? 0) : spec.subnodes);
+  const members: Member[] = [];
+  for (const [index, node] of wanted.entries()) {
+    const read = parseLabel(node.label);
+    if (read.kind === 'wrong') {
+      const reason = `its label ${JSON.stringify(node.label)} is no label expression: ${read.message}`;
+      return { kind: 'wrong', reason };
+    }
+    const role = index === 0 ? 'primary' : 'sub';
+    members.push({ name: node.name, role, label: node.label, wants: read.expression });
+  }
+  const network = set === undefined ? label?.network : set.network;
+  return { kind: 'shape', shape: { set: set?.name, members, groups: set?.groups ?? {}, network } };
+}
+
+function equal(label: string, subnodes: number): { name: string; label: string }[] {
+  const names = ['primary', ...Array.from({ length: subnodes }, (_, index) => `subnode-${index + 1}`)];
+  return names.map((name) => ({ name, label }));
+}
+
+/** True when a machine with these labels serves a member. */
+export function serves(member: Member, labels: readonly string[]): boolean {
+  return evaluate(member.wants, new Set(labels));
+}
+
+/** `; no node has "a", "b"`: which of the labels it names nobody knows. */
+export function unknownLabels(member: Member, known: ReadonlySet<string>): readonly string[] {
+  return labelsOf(member.wants).filter((label) => !known.has(label));
+}
