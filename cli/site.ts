@@ -20,8 +20,8 @@ const Duration = z
   .transform((text) => Number.parseInt(text, 10) * (UNITS[text.replace(/^\d+/, '')] ?? 1));
 const Path = z.string().min(1);
 
-export const GerritConnection = z.strictObject({
-  driver: z.literal('gerrit').default('gerrit').describe('A Gerrit server, by SSH.'),
+const GerritKeys = z.strictObject({
+  driver: z.literal('gerrit').default('gerrit').describe('A Gerrit server.'),
   host: z.string().min(1).describe('Name or address of the Gerrit server.'),
   port: z.int().min(1).max(65535).default(29418).describe('Port of its SSH server.'),
   user: z.string().min(1).describe("SSH user name of the CI's account."),
@@ -38,6 +38,18 @@ export const GerritConnection = z.strictObject({
       "Full name of the account, as Gerrit shows it. Today's results tab shows only names that end in ` CI`.",
     ),
   url: z.string().optional().describe("Base URL of Gerrit's web pages; `https://HOST` when left out."),
+  api: z
+    .enum(['ssh', 'rest'])
+    .default('ssh')
+    .describe('What queries and reviews go over. Events and git always come over SSH.'),
+  password: Path.optional().describe(
+    "File with the account's HTTP password or token, readable by its owner only; `api: rest` needs it.",
+  ),
+  'requests-per-second': z
+    .number()
+    .positive()
+    .default(10)
+    .describe('At most so many REST requests in a second, over time.'),
   keepalive: Duration.prefault('30s').describe(
     'Interval of SSH keepalives; three lost ones end the connection.',
   ),
@@ -54,6 +66,10 @@ export const GerritConnection = z.strictObject({
     'On the very first start: how far back changes count as missed.',
   ),
 });
+export const GerritConnection = GerritKeys.refine(
+  ({ api, password }) => api === 'ssh' || password !== undefined,
+  { path: ['password'], message: "`api: rest` needs the file with the account's HTTP password" },
+);
 export type GerritConnection = z.infer<typeof GerritConnection>;
 
 export const SmtpConnection = z.strictObject({

@@ -1,10 +1,9 @@
-import { overSsh } from '../../workers/gerrit/overssh.ts';
 import { GerritSettings } from '../../workers/gerrit/settings.ts';
-import { gerritReview } from '../../workers/gerrit/source.ts';
+import { gerritReview, transportOf } from '../../workers/gerrit/source.ts';
 import { type GerritConnection, openConnection } from '../../workers/intake.ts';
 import { type Reviews, SmtpSettings } from '../../workers/reporter.ts';
 import { type House, need, type PartOf } from '../house.ts';
-import { type Site, sitePath } from '../site.ts';
+import { type Site, type GerritConnection as SiteGerrit, sitePath } from '../site.ts';
 
 /** The Gerrits of the site, as every role that speaks to them shares them. */
 export interface Gerrits {
@@ -30,10 +29,12 @@ function openGerrits(house: House): Gerrits {
   const { store } = need(house, 'core');
   const settings = gerritSettings(house.site, (path) => sitePath(house.base, path));
   const connections = settings.map((gerrit) => openConnection(gerrit));
+  // Who is asked so often may want to know by whom.
+  const userAgent = `Stackgate/${house.version}${house.site.url === undefined ? '' : ` (+${house.site.url})`}`;
   const reviews = new Map(
     connections.map(({ settings: gerrit, commands }) => [
       gerrit.connection,
-      gerritReview(gerrit, overSsh(commands, gerrit), store, {
+      gerritReview(gerrit, transportOf(gerrit, commands, userAgent), store, {
         // Who reports also merges, and opened the repositories by then.
         branches: () => house.made.worker?.merger.branches(gerrit.connection),
       }),
@@ -55,6 +56,7 @@ export function gerritSettings(site: Site, path: (text: string) => string): Gerr
         keyFile: path(given.key),
         hostKeys: [given['host-key']].flat().join('\n'),
         ...(given.name === undefined ? {} : { fullName: given.name }),
+        rest: restSettings(given, path),
         keepalive: given.keepalive,
         probeInterval: given['silence-limit'],
         reconcileInterval: given['reconcile-every'],
@@ -63,6 +65,14 @@ export function gerritSettings(site: Site, path: (text: string) => string): Gerr
       }),
     ];
   });
+}
+
+function restSettings(
+  { api, host, url = `https://${host}`, password, 'requests-per-second': perSecond }: SiteGerrit,
+  path: (text: string) => string,
+): GerritSettings['rest'] {
+  if (api === 'ssh' || password === undefined) return undefined;
+  return { url: url.replace(/\/*$/, '/'), passwordFile: path(password), perSecond };
 }
 
 export function smtpSettings(site: Site): Map<string, SmtpSettings> {

@@ -91,13 +91,10 @@ async function exploreDependents(
   let level = [...walk.nodes.values()];
   while (level.length > 0 && walk.nodes.size <= most) {
     const wide = level.filter(({ change }) => isOpen(change) && isCurrent(change));
-    const children = wide.flatMap(({ carries }) =>
-      carries.flatMap(({ number }) => (number === undefined ? [] : [{ number }])),
-    );
     const ids = [...new Set(wide.map(({ change }) => change.changeId))];
     const addresses = walk.hosts.length === 0 ? [] : wide.flatMap(({ change }) => addressesOf(change));
     const [above, mentioning] = await Promise.all([
-      children.length === 0 ? [] : ask.changes(uniqueWanted(children), signal),
+      readSittingOn(wide, ask, signal),
       ids.length === 0 ? [] : ask.openMentioning([...ids, ...addresses], signal),
     ]);
     const revisions = new Set(wide.map(({ change }) => change.revision));
@@ -113,6 +110,17 @@ async function exploreDependents(
     if (!(await exploreNeeds(walk, found, ask, most, signal))) return;
     level = [...walk.nodes].filter(([key]) => !before.has(key)).map(([, node]) => node);
   }
+}
+
+async function readSittingOn(
+  under: readonly ReadChange[],
+  ask: Transport,
+  signal: AbortSignal,
+): Promise<ReadChange[]> {
+  const numbers = under.length === 0 ? [] : await ask.sittingOn(under, signal);
+  return numbers.length === 0
+    ? []
+    : await ask.changes(uniqueWanted(numbers.map((number) => ({ number }))), signal);
 }
 
 function add(walk: Walk, found: readonly ReadChange[]): ReadChange[] {

@@ -61,6 +61,9 @@ export function overSsh(
     async openOfProject(project, signal) {
       return read(await query(`project:{${checkedProject({ project })}} status:open`, CHANGE_FLAGS, signal));
     },
+    sittingOn: (changes) =>
+      // Came with the rows.
+      Promise.resolve(changes.flatMap(({ carries }) => carries.flatMap(({ number }) => number ?? []))),
     async talk(number, signal) {
       const [row] = await query(changeTerm(number), '--current-patch-set --comments', signal);
       if (row === undefined) return undefined;

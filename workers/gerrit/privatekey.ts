@@ -4,7 +4,7 @@ import { Fault } from '../../pipelines/fault.ts';
 
 /** Reads a private key file as strictly as OpenSSH does: ours alone, no passphrase (nobody is there to type it). */
 export async function readPrivateKey(path: string): Promise<Buffer> {
-  const bytes = await readChecked(path);
+  const bytes = await readSecretFile(path, 'private key');
   const parsed = ssh2.utils.parseKey(bytes);
   if (parsed instanceof Error) throw badKey(path, parsed.message);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
@@ -15,7 +15,8 @@ export async function readPrivateKey(path: string): Promise<Buffer> {
   return bytes;
 }
 
-async function readChecked(path: string): Promise<Buffer> {
+/** A file that nobody but its owner may read. `what` names it in complaints. Throws Fault `config-invalid`. */
+export async function readSecretFile(path: string, what: string): Promise<Buffer> {
   try {
     const { mode, uid } = await stat(path);
     const foreign = (mode & 0o077) !== 0;
@@ -29,7 +30,7 @@ async function readChecked(path: string): Promise<Buffer> {
   } catch (caught) {
     if (caught instanceof Fault) throw caught;
     const reason = caught instanceof Error ? caught.message : String(caught);
-    throw new Fault('config-invalid', `cannot read the private key: ${reason}`, {
+    throw new Fault('config-invalid', `cannot read the ${what}: ${reason}`, {
       hint: 'Make the file readable for the account that Stackgate runs as.',
       cause: caught,
     });

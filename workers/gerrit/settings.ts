@@ -47,6 +47,16 @@ export const GerritSettings = z.object({
   fetchDeadline: z.number().int().positive().default(15_000),
   /** After an unknown end of a review: so long may it take to become visible before it is sent again. */
   readBack: z.number().int().positive().default(10_000),
+  /** Queries and reviews over REST instead of SSH commands. */
+  rest: z
+    .object({
+      /** Base address of Gerrit, with a trailing slash. */
+      url: z.string().regex(/^https?:\/\/.*\/$/),
+      /** File with the account's HTTP password or token, readable only by us. */
+      passwordFile: z.string().min(1),
+      perSecond: z.number().positive().default(10),
+    })
+    .optional(),
   /** Changes in one dependency network. */
   maxRelated: z.number().int().positive().default(100),
 });

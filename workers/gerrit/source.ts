@@ -1,9 +1,30 @@
 import type { CodeReview } from '../../pipelines/ports.ts';
 import type { Branches } from '../git/branches.ts';
+import type { Commands } from './commands.ts';
 import { fetchChange } from './fetch.ts';
+import { overRest } from './overrest.ts';
+import { overSsh } from './overssh.ts';
+import { readSecretFile } from './privatekey.ts';
 import { type Effects, postReport } from './report.ts';
+import { openRest } from './rest.ts';
 import type { GerritSettings } from './settings.ts';
 import type { Transport } from './transport.ts';
+
+/** The road of a connection for queries and reviews: REST where the site asks for it, SSH commands otherwise. */
+export function transportOf(settings: GerritSettings, commands: Commands, userAgent: string): Transport {
+  if (settings.rest === undefined) return overSsh(commands, settings);
+  const { url, passwordFile, perSecond } = settings.rest;
+  const rest = openRest({
+    url,
+    user: settings.user,
+    password: async () => (await readSecretFile(passwordFile, 'HTTP password')).toString().trim(),
+    userAgent,
+    deadline: settings.commandDeadline,
+    concurrency: settings.commandConcurrency,
+    perSecond,
+  });
+  return overRest(rest, { connection: settings.connection, url });
+}
 
 /**
  * Gerrit as the `CodeReview` port. Reports on one change go one after the other, because a report recognises itself

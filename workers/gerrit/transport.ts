@@ -2,8 +2,8 @@ import type { ChangeStatus } from '../../pipelines/change.ts';
 import type { ReadChange } from './change.ts';
 
 /**
- * What we ask of a Gerrit, whatever it is asked over. SSH answers today (overssh.ts); REST can stand beside it. Meaning (what
- * is stale, what belongs together, what was posted) is decided by the callers, so that both will decide alike.
+ * What we ask of a Gerrit, whatever it is asked over: SSH commands (overssh.ts) or REST (overrest.ts), chosen per connection.
+ * Meaning (what is stale, what belongs together, what was posted) is decided by the callers, so that both decide alike.
  *
  * Calls may overlap. All throw a Fault when the answer did not arrive; after `review` and `submit` that means that nobody
  * knows whether they took effect.
@@ -17,6 +17,8 @@ export interface Transport extends AsyncDisposable {
   openMentioning(texts: readonly string[], signal: AbortSignal): Promise<ReadChange[]>;
   /** Every open change of a project. */
   openOfProject(project: string, signal: AbortSignal): Promise<ReadChange[]>;
+  /** Numbers of the changes with a patchset, outdated ones included, that sits on one of these commits. */
+  sittingOn(changes: readonly ReadChange[], signal: AbortSignal): Promise<string[]>;
   /** What was said on a change so far, oldest first. */
   talk(number: string, signal: AbortSignal): Promise<Talk | undefined>;
   /** One post: message and votes together. */

@@ -156,6 +156,14 @@ export const Faults = z.object({
     .nullable(),
   /** The connection of the next `times` commands that begin so ends after so many bytes of output. */
   cutCommand: z.object({ prefix: z.string(), times: z.number().int(), bytes: z.number().int() }).nullable(),
+  /** The next `times` REST requests are answered by this status and nothing else. */
+  rest: z
+    .object({
+      status: z.number().int(),
+      times: z.number().int(),
+      headers: z.record(z.string(), z.string()).optional(),
+    })
+    .nullable(),
   /** ms between the end of a command's output and its exit status; a client that closes in between never hears it. */
   exitLag: z.number(),
 });
@@ -174,6 +182,7 @@ export function noFaults(): Faults {
     slowCommand: null,
     failCommand: null,
     cutCommand: null,
+    rest: null,
     exitLag: 0,
   };
 }
