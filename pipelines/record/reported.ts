@@ -39,7 +39,7 @@ export function onReported(draft: Draft, rules: Rules, fact: Reported): string {
   }
   const pipeline = rules.pipelines.get(item.pipeline)?.pipeline;
   if (pipeline !== undefined) conclude(draft, rules, pipeline, item, merged, detail);
-  if (!merged) return `${said}, but not merged`;
+  if (!merged) return `${said}, but not merged${detail === undefined ? '' : `: ${detail}`}`;
   const alarm = outcome.kind === 'posted' ? outcome.alarm : undefined;
   return alarm === undefined ? 'merged' : `merged, ALARM: ${alarm}`;
 }
