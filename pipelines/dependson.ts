@@ -64,10 +64,13 @@ export function addressesOf({
   readonly project: string;
   readonly number: string;
 }): string[] {
-  return hostOf(url).flatMap((host) => [
-    `${host}/${number}`,
-    `${host}/c/${project}/+/${number}`,
-    `${host}/#/c/${number}`,
-    `${host}/#/c/${project}/+/${number}`,
+  const port = /^https?:\/\/[\w.-]+(:\d+)/i.exec(url)?.[1];
+  // People leave the port out where it is not needed.
+  const places = hostOf(url).flatMap((host) => (port === undefined ? [host] : [host, `${host}${port}`]));
+  return places.flatMap((place) => [
+    `${place}/${number}`,
+    `${place}/c/${project}/+/${number}`,
+    `${place}/#/c/${number}`,
+    `${place}/#/c/${project}/+/${number}`,
   ]);
 }

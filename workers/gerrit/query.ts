@@ -67,7 +67,10 @@ export function isChangeId(id: string): boolean {
 
 /** A Change-Id, or the address of a change without its scheme. */
 export function isMentionable(text: string): boolean {
-  return isChangeId(text) || (/^[\w.-]+(?::\d+)?(?:\/(?:#|\+|[\w+@~][\w.+@~-]*))+$/.test(text) && text.length <= 400);
+  return (
+    isChangeId(text) ||
+    (/^[\w.-]+(?::\d+)?(?:\/(?:#|\+|[\w+@~][\w.+@~-]*))+$/.test(text) && text.length <= 400)
+  );
 }
 
 /** Gerrit's project names, without the few odd characters that its argument splitter or query language would read. */
