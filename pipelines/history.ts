@@ -1,3 +1,4 @@
+import { findChange } from './depend.ts';
 import type { Item, Launched, Subject } from './item.ts';
 import { own } from './own.ts';
 import { unreachable } from './unreachable.ts';
@@ -66,6 +67,14 @@ function place(subject: Subject): Record<string, string> {
   return unreachable(subject);
 }
 
+/** What Gerrit said of the change, for whoever looks at it later. */
+function known({ tables }: Draft, { subject }: Item): Record<string, string | undefined> {
+  const change = subject.kind === 'change' ? findChange(tables, subject) : undefined;
+  return change === undefined
+    ? {}
+    : { subject: change.subject, owner: change.owner.name, changeUrl: change.url };
+}
+
 /** The end of an item: its result, and every build in one row (Zuul’s buildset). */
 export function noteItem(draft: Draft, item: Item, result: string, detail?: string): void {
   if (!item.live) return;
@@ -78,6 +87,7 @@ export function noteItem(draft: Draft, item: Item, result: string, detail?: stri
       ...about(item),
       result,
       detail,
+      ...known(draft, item),
       enqueuedAt: item.enqueuedAt,
       at,
       ref: item.set.ref,
