@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { SiteConfig } from '../pipelines/ports.ts';
+import type { ConfigProblems } from '../server/ports.ts';
 import type { Part } from '../workers/runtime.ts';
 import { openHouse, type PartOf, type Role } from './house.ts';
 import { database } from './parts/database.ts';
@@ -22,6 +23,8 @@ export interface Composition {
   readonly parts: readonly Part[];
   /** Puts a validated configuration in force; the one in force is no change. Only where a scheduler is. */
   configure(config: SiteConfig): Promise<boolean>;
+  /** Told what was wrong with the files, for people who look at the configuration. */
+  read(problems: ConfigProblems): void;
 }
 
 /** A process of Stackgate: one role, or all of them. */
@@ -56,6 +59,9 @@ export function compose(
     configure(config) {
       wanted = config;
       return configure(house, config);
+    },
+    read(problems) {
+      house.made.read = problems;
     },
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Launcher } from '../nodepool/launcher.ts';
 import type { World } from '../pipelines/world.ts';
+import type { ConfigProblems } from '../server/ports.ts';
 import type { Intake } from '../workers/intake.ts';
 import type { Part } from '../workers/runtime.ts';
 import type { Core } from './core.ts';
@@ -36,6 +37,8 @@ export interface Made {
   world?: World;
   /** While this process leads: aborts when it no longer does. */
   reign?: AbortSignal;
+  /** What was wrong with the configuration when it was last read. */
+  read?: ConfigProblems;
   readonly intakes: Intake[];
 }
 

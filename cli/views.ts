@@ -8,14 +8,25 @@ import type { LiveBuild } from '../server/ports.ts';
 /** The world as the door shows it. Read only: the world is the one of the last commit. */
 
 /** Builds that wait or run now. */
-export function liveBuilds(world: World): LiveBuild[] {
-  return [...world.tables.items.values()].flatMap((item) => buildsOf(world, item));
+export function liveBuilds(world: World): readonly LiveBuild[] {
+  const known = lives.get(world);
+  if (known !== undefined) return known;
+  const builds = [...world.tables.items.values()].flatMap((item) => buildsOf(world, item));
+  lives.set(world, builds);
+  return builds;
 }
+
+/** A world is a value: what it shows is made once, however many ask. */
+const lives = new WeakMap<World, readonly LiveBuild[]>();
 
 function buildsOf(world: World, item: Item): LiveBuild[] {
   return Object.values(item.set.builds).flatMap((build) => {
     if (build.phase === 'done') return [];
-    return [{ build: buildView(world, item, build), logPath: build.logPath }];
+    const { subject } = item;
+    const branch = subject.kind === 'change' ? { branch: subject.branch } : {};
+    return [
+      { build: buildView(world, item, build), logPath: build.logPath, number: build.number, ...branch },
+    ];
   });
 }
 

@@ -19,7 +19,9 @@ import { addLive } from './routes/live.ts';
 import { addLogs } from './routes/logs.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
+import { addViews } from './routes/views.ts';
 import { addGit } from './small.ts';
+import { snapshots } from './snapshot.ts';
 
 /**
  * The door for people and tools, not listening yet. It reads what the ports show and files what people ask for; everything
@@ -49,14 +51,16 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
       openapi: '3.1.0',
       info: { title: 'Stackgate', description: 'Third-party CI for Gerrit', version: ports.version },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      tags: ['status', 'builds', 'requests', 'events', 'health'].map((name) => ({ name })),
+      tags: ['status', 'builds', 'jobs', 'requests', 'events', 'health'].map((name) => ({ name })),
     },
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
   void app.register(async (routes) => {
     addHealth(routes, ports);
-    addStatus(routes, ports);
+    const snapshot = snapshots(ports);
+    addStatus(routes, snapshot);
+    addViews(routes, ports, snapshot);
     addBuilds(routes, ports);
     addConsole(routes, ports);
     addRequests(routes, ports);

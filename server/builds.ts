@@ -25,11 +25,16 @@ const StoredBuild = z.object({
   finishedAt: z.number().nullish(),
   url: z.string().nullish(),
   logPath: z.string().nullish(),
+  branch: z.string().nullish(),
+  number: z.number().nullish(),
 });
 
 export interface KnownBuild {
   readonly build: BuildView;
   readonly logPath: string | undefined;
+  readonly branch?: string | undefined;
+  /** Per job, from 1. */
+  readonly number?: number | undefined;
 }
 
 /** By uuid, or by the beginning of one that only one build has. */
@@ -98,7 +103,7 @@ function matches(wanted: Omit<BuildQuery, 'limit' | 'cursor'>): (live: LiveBuild
       build.change?.startsWith(`${wanted.change},`) === true);
 }
 
-function buildOf(row: HistoryRow): KnownBuild {
+export function buildOf(row: HistoryRow): KnownBuild {
   const stored = StoredBuild.parse(row.value);
   const build: BuildView = {
     uuid: stored.uuid,
@@ -117,5 +122,10 @@ function buildOf(row: HistoryRow): KnownBuild {
     finishedAt: stored.finishedAt ?? row.at,
     url: stored.url ?? null,
   };
-  return { build, logPath: stored.logPath ?? undefined };
+  return {
+    build,
+    logPath: stored.logPath ?? undefined,
+    branch: stored.branch ?? undefined,
+    number: stored.number ?? undefined,
+  };
 }

@@ -81,7 +81,9 @@ export class Channel {
     while (at > 0 && (this.#pieces[at - 1]?.to ?? 0) > position) at -= 1;
     const piece = this.#pieces[at];
     if (piece === undefined || piece.from >= position) return piece;
-    return pieceOf(piece.bytes.subarray(position - piece.from), position);
+    const rest = piece.bytes.subarray(position - piece.from);
+    const broken = brokenLetter(rest);
+    return pieceOf(rest.subarray(broken), position + broken);
   }
 
   add(piece: Piece): void {

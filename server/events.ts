@@ -19,9 +19,10 @@ export async function listEvents(ports: Pick<ServerPorts, 'history'>, query: Eve
 }
 
 /** A line of the ledger as people read it. */
-export function eventView({ seq, filedAt, fact, note, aside }: LedgerEntry): EventView {
+export function eventView({ seq, key, filedAt, fact, note, aside }: LedgerEntry): EventView {
   const view: EventView = {
     seq,
+    key,
     at: filedAt,
     kind: fact.kind,
     type: null,

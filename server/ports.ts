@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Problem } from '../jobs/problem.ts';
 import type { ChangeFetched } from '../pipelines/event.ts';
-import type { Filed, History, SiteConfig } from '../pipelines/ports.ts';
+import type { Filed, History, SiteConfig, Sweep } from '../pipelines/ports.ts';
 import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
 
 /**
@@ -14,14 +15,20 @@ export interface ServerPorts {
   readonly status: (now: number) => ZuulStatus | Promise<ZuulStatus>;
   /** Another value whenever what pages show may have changed. Asked once a second. */
   readonly revision: () => unknown;
-  /** Finished builds, and the ledger. */
-  readonly history: Pick<History, 'builds' | 'build' | 'ledger' | 'tally'>;
+  /** Finished builds, items and reports, and the ledger. */
+  readonly history: History;
+  /** Comparisons of the ledger with Gerrit, newest first. */
+  readonly sweeps: (limit: number) => Promise<readonly Sweep[]>;
+  /** What a job usually takes for a project, ms. */
+  readonly estimate: (job: string, project: string) => number | undefined;
   /** Builds that wait or run now. */
   readonly live: () => readonly LiveBuild[] | Promise<readonly LiveBuild[]>;
   /** A run somebody asked for (POST /api/v1/run). Undefined: nobody did. */
   readonly run: (id: string) => Promise<RunView | undefined>;
   /** The configuration in force, for saying at once that a pipeline or job does not exist. Undefined: none yet. */
   readonly config: () => SiteConfig | undefined;
+  /** What was wrong when the files were last read, and whether they were taken. */
+  readonly problems: () => ConfigProblems;
   /** A change as Gerrit shows it to us now (CodeReview.fetch); without a connection, of the first Gerrit. */
   readonly look: (of: ChangeLook, signal: AbortSignal) => Promise<ChangeFetched['outcome']>;
   /** Files facts (Store.file): answers how many were new. The only way in which the door changes anything. */
@@ -43,6 +50,14 @@ export interface ServerPorts {
   readonly log?: (entry: { readonly message: string; readonly error?: unknown }) => void;
 }
 
+export interface ConfigProblems {
+  /** When the files were read, ms. */
+  readonly at: number;
+  /** False: an older configuration stays in force. */
+  readonly taken: boolean;
+  readonly problems: readonly Problem[];
+}
+
 export interface ChangeLook {
   readonly connection?: string;
   readonly number: string;
@@ -53,6 +68,9 @@ export interface LiveBuild {
   readonly build: BuildView;
   /** Where its console grows: `34/1234/5/check/job/0abc123`. */
   readonly logPath: string;
+  readonly branch?: string;
+  /** Per job, from 1. */
+  readonly number?: number;
 }
 
 /** Throws, or answers `ok: false`, when a part is not ready; `detail` says what it is or what to do. */

@@ -44,6 +44,7 @@ export async function start(named: string | undefined, what: Process = 'start'):
   );
   const { site, base } = read;
   const composition = compose(site, base, config.config, version(), log, what);
+  composition.read({ at: Date.now(), taken: true, problems });
   let inForce = config.config;
   const plans = what === 'start' || what === 'scheduler';
   process.on('SIGHUP', () => void (plans ? reload() : undefined));
@@ -51,6 +52,7 @@ export async function start(named: string | undefined, what: Process = 'start'):
   /** Validated first; with a single error the old configuration stays in force. */
   async function reload(): Promise<void> {
     const again = readConfig(site, base, memory);
+    composition.read({ at: Date.now(), taken: again.config !== undefined, problems: again.problems });
     if (again.problems.length > 0) process.stderr.write(`${renderProblems(again.problems, again.sources)}\n`);
     if (again.config === undefined) {
       log.error(

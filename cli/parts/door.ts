@@ -7,11 +7,13 @@ import { buildServer } from '../../server/app.ts';
 import { findBuild } from '../../server/builds.ts';
 import type { ChangeLook, ServerPorts } from '../../server/ports.ts';
 import { buildSmallServer } from '../../server/small.ts';
+import { ledgerOver } from '../../workers/gerrit/ledger.ts';
 import { locateRepo } from '../../workers/git/names.ts';
 import { createGitDoor, type GitDoor } from '../../workers/git/serve.ts';
 import { followConsole } from '../../workers/logs/live.ts';
 import type { Reviews } from '../../workers/reporter.ts';
 import { openDoor, siteToken } from '../door.ts';
+import { estimates } from '../estimates.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 import { liveBuilds, runView } from '../views.ts';
 import { probes } from './health.ts';
@@ -50,9 +52,21 @@ async function serverPorts(house: House): Promise<ServerPorts> {
   const { store, site } = need(house, 'core');
   const live = () => (made.world === undefined ? [] : liveBuilds(made.world));
   const waiting = async () => new Map((await made.nodes?.waiting())?.map(({ id, why }) => [id, why]));
+  const connections = Object.keys(house.site.connections).filter(
+    (name) => house.site.connections[name]?.driver === 'gerrit',
+  );
+  const ledger = ledgerOver(store, store);
+  const estimate = estimates(store, Date.now);
   return {
     version,
-    status: (now) => statusOf(made.world ?? emptyWorld(site), now, version),
+    status: (now) => statusOf(made.world ?? emptyWorld(site), now, version, estimate),
+    estimate,
+    sweeps: async (limit) =>
+      (await Promise.all(connections.map((connection) => ledger.sweeps(connection, limit))))
+        .flat()
+        .toSorted((a, b) => b.to - a.to)
+        .slice(0, limit),
+    problems: () => made.read ?? { at: 0, taken: true, problems: [] },
     revision: () => revisionOf(made.world),
     history: store,
     web: fileURLToPath(new URL('../../web', import.meta.url)),

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { findBuild, listBuilds } from '../builds.ts';
-import { BuildPage, BuildQuery, BuildView, EventPage, EventQuery, RunView } from '../contract.ts';
+import { listBuilds } from '../builds.ts';
+import { BuildDetail, BuildPage, BuildQuery, EventPage, EventQuery, RunView } from '../contract.ts';
+import { buildDetails } from '../detail.ts';
 import { listEvents } from '../events.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
@@ -14,6 +15,7 @@ export const BuildParams = z.object({
 /** What was built, is built, and what arrived: everything that is only read. */
 export function addBuilds(app: FastifyInstance, ports: ServerPorts): void {
   const typed = app.withTypeProvider<ZodTypeProvider>();
+  const detail = buildDetails(ports);
   typed.get(
     '/api/v1/builds',
     {
@@ -29,9 +31,14 @@ export function addBuilds(app: FastifyInstance, ports: ServerPorts): void {
   typed.get(
     '/api/v1/builds/:uuid',
     {
-      schema: { summary: 'One build', tags: ['builds'], params: BuildParams, response: { 200: BuildView } },
+      schema: {
+        summary: 'One build: its result, whose fault, the end of its console, artifacts, parameters',
+        tags: ['builds'],
+        params: BuildParams,
+        response: { 200: BuildDetail },
+      },
     },
-    async (request) => (await findBuild(ports, request.params.uuid)).build,
+    (request) => detail(request.params.uuid),
   );
   typed.get(
     '/api/v1/run/:id',

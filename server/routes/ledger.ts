@@ -35,9 +35,9 @@ export function addLedger(app: FastifyInstance, ports: ServerPorts): void {
 }
 
 /** The history answers newest first, so the pages are counted on the way back and read on the way forth. */
-async function* rawLines({ ledger }: ServerPorts['history'], since: number): AsyncIterable<string> {
+async function* rawLines(history: ServerPorts['history'], since: number): AsyncIterable<string> {
   const page = (before: number | undefined) =>
-    ledger({ kind: 'GerritEvent', since, limit: PAGE, ...(before === undefined ? {} : { before }) });
+    history.ledger({ kind: 'GerritEvent', since, limit: PAGE, ...(before === undefined ? {} : { before }) });
   const tops: (number | undefined)[] = [];
   for (let top: number | undefined, more = true; more; ) {
     const entries = await page(top);

@@ -13,6 +13,8 @@ export interface TestHouse {
   clock: number;
   live: LiveBuild[];
   past: HistoryRow[];
+  items: HistoryRow[];
+  reports: HistoryRow[];
   ledger: LedgerEntry[];
   filed: Filed[];
   runs: Map<string, RunView>;
@@ -41,6 +43,8 @@ export function house(): TestHouse {
     clock: 1_700_000_000_000,
     live: [],
     past: [],
+    items: [],
+    reports: [],
     ledger: [],
     filed: [],
     runs: new Map(),
@@ -67,6 +71,9 @@ export function house(): TestHouse {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only these parts of a configuration are looked at
       config: () => config as unknown as SiteConfig,
       look: (of, signal) => test.look(of, signal),
+      estimate: () => 60_000,
+      sweeps: () => Promise.resolve([]),
+      problems: () => ({ at: 1, taken: true, problems: [] }),
       file: (facts) => {
         const known = new Set(test.filed.map(({ key }) => key));
         const added = facts.filter(({ key }) => !known.has(key));
@@ -108,6 +115,8 @@ export function house(): TestHouse {
           const found = test.ledger.filter((entry) => query.before === undefined || entry.seq < query.before);
           return Promise.resolve(found.toReversed().slice(0, query.limit));
         },
+        items: () => Promise.resolve(test.items),
+        reports: () => Promise.resolve(test.reports),
         tally: () => Promise.resolve({ filed: 0, used: 0, aside: 0, waiting: 0 }),
       },
     }),
