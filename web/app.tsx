@@ -13,6 +13,9 @@ import { nextTheme, theme } from './theme.ts';
 const places: readonly (readonly [string, string])[] = [
   ['/', 'Status'],
   ['/builds', 'Builds'],
+  ['/jobs', 'Jobs'],
+  ['/ledger', 'Ledger'],
+  ['/config', 'Configuration'],
 ];
 
 export function App() {

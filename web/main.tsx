@@ -8,6 +8,7 @@ import './style/base.css';
 import './style/frame.css';
 import './style/status.css';
 import './style/console.css';
+import './style/pages.css';
 
 applyTheme();
 followLinks(isPage);

@@ -1,7 +1,13 @@
 import type { ComponentType } from 'preact';
 import { BuildPage } from './pages/build.tsx';
 import { BuildsPage } from './pages/builds.tsx';
+import { ChangePage } from './pages/change.tsx';
+import { ConfigPage } from './pages/config.tsx';
 import { ConsolePage } from './pages/console.tsx';
+import { JobPage } from './pages/job.tsx';
+import { JobsPage } from './pages/jobs.tsx';
+import { LedgerPage } from './pages/ledger.tsx';
+import { RunPage } from './pages/run.tsx';
 import { StatusPage } from './pages/status.tsx';
 
 /** Pages by address. Each takes the names that its address carries. */
@@ -21,6 +27,12 @@ const pages: readonly (readonly [
   [/^\/builds$/, BuildsPage, () => 'Builds'],
   [/^\/build\/([0-9a-f]+)$/, BuildPage, ([uuid = '']) => `Build ${uuid.slice(0, 7)}`],
   [/^\/build\/([0-9a-f]+)\/console$/, ConsolePage, ([uuid = '']) => `Console ${uuid.slice(0, 7)}`],
+  [/^\/change\/(\d+(?:(?:,|%2C)\d+)?)$/, ChangePage, ([change = '']) => `Change ${change}`],
+  [/^\/ledger$/, LedgerPage, () => 'Ledger'],
+  [/^\/jobs$/, JobsPage, () => 'Jobs'],
+  [/^\/job\/([^/]+)$/, JobPage, ([name = '']) => `Job ${name}`],
+  [/^\/config$/, ConfigPage, () => 'Configuration'],
+  [/^\/run$/, RunPage, () => 'Run a job'],
 ];
 
 export function pageAt(path: string): Found | undefined {

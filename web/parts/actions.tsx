@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Accepted, ZuulItem } from '../../server/contract.ts';
+import type { Accepted, EventPage, ZuulItem } from '../../server/contract.ts';
 import { type Failure, get, keepToken, post, token } from '../api.ts';
 import { plain } from '../format.ts';
 import { Trouble } from './states.tsx';
@@ -18,7 +18,7 @@ export interface Wish {
 
 const wish = signal<Wish | undefined>(undefined);
 const signing = signal(false);
-const said = signal<{ readonly text: string; readonly id: string } | undefined>(undefined);
+const said = signal<string | undefined>(undefined);
 
 export function askFor(next: Wish): void {
   wish.value = next;
@@ -74,7 +74,7 @@ export function Asking() {
       {signing.value || (wish.value !== undefined && token.value === '') ? <SignIn /> : null}
       {said.value === undefined ? null : (
         <p class="toast" role="status">
-          {said.value.text} <a href={`/ledger?id=${encodeURIComponent(said.value.id)}`}>what became of it</a>
+          {said.value} <a href="/ledger?kind=all">Ledger</a>
           <button type="button" onClick={() => (said.value = undefined)}>
             Close
           </button>
@@ -90,7 +90,7 @@ function Confirm({ wish: asked }: { wish: Wish }) {
     const answer = await post<Accepted>(asked.path, asked.body);
     if (answer.ok) {
       wish.value = undefined;
-      said.value = { text: `${asked.title}: written down.`, id: answer.value.id };
+      void tell(asked.title, answer.value.id);
     } else if (answer.failure.status === 401) {
       keepToken('');
       failure.set(answer.failure);
@@ -110,6 +110,19 @@ function Confirm({ wish: asked }: { wish: Wish }) {
       </div>
     </Modal>
   );
+}
+
+/** What became of it, once the kernel has said so. */
+async function tell(title: string, id: string): Promise<void> {
+  said.value = `${title}: written down.`;
+  for (let looks = 0; looks < 20; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answer = await get<EventPage>('/api/v1/events?limit=100');
+    const note = answer.ok ? answer.value.events.find(({ key }) => key === `request/${id}`)?.note : undefined;
+    if (note == null) continue;
+    said.value = `${title}: ${plain(note)}.`;
+    return;
+  }
 }
 
 function SignIn() {

@@ -64,7 +64,9 @@ export function Progress({
 
 /** What is left of it, by its usual time. */
 export function Left({ start, estimate }: { start: number; estimate: number | null }) {
-  if (estimate === null || second.value === 0) return null;
+  if (estimate === null || estimate <= 0 || second.value === 0) return null;
   const left = start + estimate - serverNow();
+  // A guess that is a little off is not late.
+  if (left <= 0 && left > -Math.max(5_000, estimate * 0.1)) return <span class="num dim">soon</span>;
   return <span class="num dim">{left > 0 ? `${roughly(left)} left` : `${roughly(-left)} over`}</span>;
 }
