@@ -8,6 +8,7 @@ import { serverDoor, smallDoor } from './parts/door.ts';
 import { gerrits } from './parts/gerrits.ts';
 import { hands } from './parts/hands.ts';
 import { intake } from './parts/intake.ts';
+import { merger } from './parts/merger.ts';
 import { nodes } from './parts/nodes.ts';
 import { configure, scheduler } from './parts/scheduler.ts';
 import { logUpkeep, rowUpkeep } from './parts/upkeep.ts';
@@ -33,10 +34,10 @@ export type Process = Role | 'start';
 function partsOf(wanted: () => SiteConfig): Readonly<Record<Process, readonly PartOf[]>> {
   const plans = [scheduler(wanted), intake(wanted)];
   return {
-    start: [database, gerrits, serverDoor, nodes, worker, hands, ...plans, logUpkeep, rowUpkeep],
+    start: [database, gerrits, serverDoor, nodes, merger, worker, hands, ...plans, logUpkeep, rowUpkeep],
     server: [database, gerrits, world, serverDoor, logUpkeep],
     scheduler: [database, gerrits, smallDoor('scheduler'), ...plans, rowUpkeep],
-    worker: [database, gerrits, smallDoor('worker'), worker, hands],
+    worker: [database, gerrits, smallDoor('worker'), merger, worker, hands],
     launcher: [database, smallDoor('launcher'), nodes, hands],
   };
 }

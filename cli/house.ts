@@ -4,11 +4,11 @@ import type { Launcher } from '../nodepool/launcher.ts';
 import type { World } from '../pipelines/world.ts';
 import type { ConfigProblems } from '../server/ports.ts';
 import type { Intake } from '../workers/intake.ts';
+import type { GitMerger } from '../workers/merger.ts';
 import type { Part } from '../workers/runtime.ts';
 import type { Core } from './core.ts';
 import type { Door } from './door.ts';
 import type { Gerrits } from './parts/gerrits.ts';
-import type { Worker } from './parts/worker.ts';
 import { type Site, sitePath } from './site.ts';
 
 /** What a process of Stackgate does. `stackgate start` does all of it. */
@@ -32,7 +32,7 @@ export interface Made {
   door?: Door;
   gerrits?: Gerrits;
   nodes?: Launcher;
-  worker?: Worker;
+  merger?: GitMerger;
   /** The world of the last commit, as far as this process knows. */
   world?: World;
   /** While this process leads: aborts when it no longer does. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ChangeFetched } from '../../pipelines/event.ts';
 import { statusOf } from '../../pipelines/status.ts';
@@ -11,6 +11,7 @@ import { ledgerOver } from '../../workers/gerrit/ledger.ts';
 import { locateRepo } from '../../workers/git/names.ts';
 import { createGitDoor, type GitDoor } from '../../workers/git/serve.ts';
 import { followConsole } from '../../workers/logs/live.ts';
+import { openConsoleReader } from '../../workers/logs/stream.ts';
 import type { Reviews } from '../../workers/reporter.ts';
 import { openDoor, siteToken } from '../door.ts';
 import { estimates } from '../estimates.ts';
@@ -83,7 +84,7 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     look: (of, signal) => lookAt(made.gerrits?.reviews, of, signal),
     file: (facts) => store.file(facts),
     probes: probes(house),
-    logs: { root: logsOf(house), follow: followConsole },
+    logs: { root: logsOf(house), follow: await consoles(house) },
     metrics: metrics(house),
     git: gitDoor(house),
     tokens: [await siteToken(house.data)],
@@ -95,6 +96,15 @@ async function serverPorts(house: House): Promise<ServerPorts> {
 /** Every fact that is used brings its time; a world that is read again without one is the same. */
 function revisionOf(world: World | undefined): unknown {
   return world === undefined ? undefined : `${siteRow(world.tables).now}/${world.tables.items.size}`;
+}
+
+/** Consoles as they grow, from the folder they are in or from the worker that writes them. */
+async function consoles(house: House): Promise<ServerPorts['logs']['follow']> {
+  const { redis } = need(house, 'core');
+  if (redis === undefined) return followConsole;
+  const root = logsOf(house);
+  const reader = await openConsoleReader(root, redis);
+  return (folder, offset, signal) => reader.follow(relative(root, folder), offset, signal);
 }
 
 /** What was merged on this data directory, whoever merged it. */

@@ -36,7 +36,7 @@ function openGerrits(house: House): Gerrits {
       gerrit.connection,
       gerritReview(gerrit, transportOf(gerrit, commands, userAgent), store, {
         // Who reports also merges, and opened the repositories by then.
-        branches: () => house.made.worker?.merger.branches(gerrit.connection),
+        branches: () => house.made.merger?.branches(gerrit.connection),
       }),
     ]),
   );

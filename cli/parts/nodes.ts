@@ -87,7 +87,7 @@ function localOptions({ site, data }: House): LocalOptions {
     allowSameUser: local['allow-same-user'],
     noNewPrivileges: !local.sudo,
     // What a patch must never read: the keys, the tokens, everybody's repositories.
-    secret: [join(data, 'database'), join(data, 'git'), join(data, 'token')],
+    secret: ['database', 'git', 'fetched', 'token'].map((name) => join(data, name)),
     limits: { output: site.logs['max-console'] * 1024 * 1024 },
   };
 }

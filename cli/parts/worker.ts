@@ -1,26 +1,21 @@
 import { join } from 'node:path';
 import { JobDefinition } from '../../jobs/definition.ts';
 import { own } from '../../pipelines/own.ts';
-import type { SiteConfig } from '../../pipelines/ports.ts';
+import type { LogSite, SiteConfig } from '../../pipelines/ports.ts';
 import { executor } from '../../workers/executor.ts';
-import { type GitBridge, openGitBridge } from '../../workers/gerrit/bridge.ts';
-import { stagedFor } from '../../workers/git/staged.ts';
+import { repositoriesOf } from '../../workers/git/elsewhere.ts';
 import { handle } from '../../workers/handle.ts';
 import { directorySite } from '../../workers/logs/site.ts';
-import { createMerger, type GitMerger } from '../../workers/merger.ts';
-import { fetchHand, mailHand, reportHand } from '../../workers/reporter.ts';
-import { gitUrl, publicUrl } from '../addresses.ts';
+import { streamedSite } from '../../workers/logs/stream.ts';
+import { fetchHand, mailHand } from '../../workers/reporter.ts';
+import { publicUrl } from '../addresses.ts';
 import type { Core } from '../core.ts';
 import { handOptions } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 import { smtpSettings } from './gerrits.ts';
 import { shellsOf } from './nodes.ts';
 
-export interface Worker {
-  readonly merger: GitMerger;
-}
-
-/** The hands that ask, merge, build, report and mail. */
+/** The hands that ask, build and mail. */
 export const worker: PartOf = (house) => ({
   name: 'worker',
   async start() {
@@ -28,51 +23,31 @@ export const worker: PartOf = (house) => ({
     const { store, site } = core;
     const { reviews } = need(house, 'gerrits');
     const shellOf = await shellsOf(house);
-    const opened = await openMerger(house);
-    const { merger } = opened;
-    house.made.worker = { merger };
+    const { locate } = need(house, 'merger');
+    const repositories = repositoriesOf({ dir: join(house.data, 'fetched'), locate });
     const build = executor({
       store,
       clock: { now: Date.now },
-      site: directorySite({ directory: logsOf(house), url: `${publicUrl(house)}logs/` }),
+      site: logSite(house),
       definition: definitions(core),
       shellOf,
-      repositories: (action, signal) => stagedFor(action.params, merger.locate, signal),
+      repositories: (action, signal) => repositories(action.params, signal),
       consoleLimit: house.site.logs['max-console'] * 1024 * 1024,
     });
     const options = handOptions(house);
     const places = house.site.nodes.local['max-parallel-jobs'];
     await handle(options, 'fetch', fetchHand(reviews), { concurrency: 8 });
-    await handle(options, 'merge', (action, signal) => merger.merge(action, signal), { concurrency: 4 });
     await handle(options, 'build', build, { concurrency: places });
-    const alarm = (text: string) => house.log.error({ part: 'gate' }, `ALARM: ${text}`);
-    await handle(options, 'report', reportHand(reviews, alarm), { concurrency: 4 });
     await handle(options, 'mail', mailHand(smtpSettings(house.site), store, site), { concurrency: 2 });
-    return { close: () => opened.close() };
+    return {};
   },
 });
 
-async function openMerger(house: House): Promise<{ merger: GitMerger; close(): Promise<void> }> {
-  const bridges = new Map<string, GitBridge>();
-  for (const { settings, commands } of need(house, 'gerrits').connections) {
-    bridges.set(settings.connection, await openGitBridge((command, env) => commands.channel(command, env)));
-  }
-  const sources = [...bridges].map(([name, bridge]) => {
-    return [name, { url: (project: string) => bridge.url(project), env: {} }] as const;
-  });
-  const merger = createMerger({
-    dir: join(house.data, 'git'),
-    sources: Object.fromEntries(sources),
-    url: () => gitUrl(house),
-    warn: (message) => house.log.warn({ part: 'merger' }, message),
-  });
-  return {
-    merger,
-    async close() {
-      await merger[Symbol.asyncDispose]();
-      for (const bridge of bridges.values()) await bridge[Symbol.asyncDispose]();
-    },
-  };
+/** A folder; a server that cannot see it reads what grows there over Redis. */
+function logSite(house: House): LogSite {
+  const { redis } = need(house, 'core');
+  const folder = directorySite({ directory: logsOf(house), url: `${publicUrl(house)}logs/` });
+  return redis === undefined ? folder : streamedSite(folder, redis);
 }
 
 /** Job definitions by configuration; builds of one item ask for the same one. */

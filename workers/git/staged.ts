@@ -30,8 +30,19 @@ export async function stagedFor(
   return found;
 }
 
+/** Does it hold the state that the build is to test? Where nothing was merged for it there is none. */
+export function holdsState(
+  params: Readonly<Record<string, string>>,
+  repositories: readonly StagedRepository[],
+): boolean {
+  const { ZUUL_BRANCH: branch = '', ZUUL_REF: ref = '', ZUUL_COMMIT: commit = '' } = params;
+  if (zuulId(ref, branch) === undefined) return true;
+  const own = repositories.find(({ project }) => project === params['ZUUL_PROJECT']);
+  return own?.refs[ref] === commit;
+}
+
 /** `project:branch:refspec` joined by `^` → the branches of each project, the build's own project always among them. */
-function touched(changes: string | undefined, project: string, branch: string): Map<string, string[]> {
+export function touched(changes: string | undefined, project: string, branch: string): Map<string, string[]> {
   const all = new Map<string, string[]>();
   const entries = (changes ?? '').split('^').filter((entry) => entry !== '');
   for (const [name = '', on = ''] of [...entries.map((entry) => entry.split(':')), [project, branch]]) {
