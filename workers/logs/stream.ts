@@ -76,6 +76,7 @@ function streamedFolder(folder: LogFolder, link: RedisLink, logPath: string): Lo
         close: () => writer.close(),
       };
     },
+    consoleText: () => folder.consoleText(),
     add: (file) => folder.add(file),
     async finish(manifest) {
       await folder.finish(manifest);
