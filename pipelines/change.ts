@@ -75,8 +75,14 @@ export type Change = z.infer<typeof Change>;
 export type ChangeKey = string;
 
 export function changeKey(change: Pick<ChangeRef, 'connection' | 'number' | 'patchset'>): ChangeKey {
-  return `${change.connection}/${change.number},${change.patchset}`;
+  const known = keys.get(change);
+  if (known !== undefined) return known;
+  const key = `${change.connection}/${change.number},${change.patchset}`;
+  keys.set(change, key);
+  return key;
 }
+/** A gate of a thousand items asks for the same keys at every step. */
+const keys = new WeakMap<object, ChangeKey>();
 
 export function isOpen(change: Change): boolean {
   return change.status === 'NEW' || change.status === 'DRAFT' || change.status === 'SUBMITTED';

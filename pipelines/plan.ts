@@ -100,7 +100,7 @@ function walkItem(
   } else {
     if (item.set.halted === true) item = restarted(draft, item);
     if (manager.speculates && (ahead?.id ?? null) !== nearest && !isMerged(draft, ahead)) {
-      moveBehind(draft, item, nearest);
+      moveBehind(draft, item, nearest, rules.quirk('moves-alone'));
       draft.dirty.add(pass.queue);
       restart(draft, mustItem(draft, item.id), 'rebased');
       item = mustItem(draft, item.id);

@@ -106,10 +106,11 @@ export function withFollowers(draft: Draft, item: Item): Item[] {
   return found;
 }
 
-/** Lets an item build on another; whoever built on it builds on what it left. */
-export function moveBehind(draft: Draft, item: Item, ahead: string | null): void {
+/** Lets an item build on another, with all who build on it; or `alone`: they build on what it left. */
+export function moveBehind(draft: Draft, item: Item, ahead: string | null, alone: boolean): void {
   const followers = followersIn(draft, item.queue);
-  leaveLinks(draft, followers, item);
+  if (alone) leaveLinks(draft, followers, item);
+  else if (item.ahead !== null) followers.get(item.ahead)?.delete(item.id);
   if (ahead !== null) link(followers, ahead, item.id);
   put(draft, 'items', item.id, { ...mustItem(draft, item.id), ahead });
 }

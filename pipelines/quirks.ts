@@ -20,6 +20,8 @@ export const quirks = {
   'reject-without-approvals': 'In Zuul a pipeline with `reject` takes no change that has no vote at all.',
   'relink-on-reconfigure':
     'Zuul lined all items of a queue up again when it reloaded, so that the next pass restarted some without need.',
+  'moves-alone':
+    'Zuul moved an item without those who build on it, and then, in the same pass, every one of them; with us they come along, which spares a long gate the way.',
   'revive-on-promote':
     'Zuul’s promote made live items of changes that were only there for those behind them.',
   'apscheduler-cron': 'Zuul ignored the month of a timer and counted weekdays from Monday = 0.',
