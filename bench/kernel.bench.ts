@@ -1,16 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { Fact } from '../pipelines/event.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import { step } from '../pipelines/step.ts';
-import { account, mustChange, revisionOf } from '../test/harness/gerrit.ts';
+import { mustChange, revisionOf } from '../test/harness/gerrit.ts';
 import { create, deliver, endBuild, openRing, type Ring, running } from '../test/harness/ring.ts';
+import { toFact } from '../workers/gerrit/event.ts';
 
 /**
  * How long the kernel thinks: a gate of 1,000 items under OpenStack’s last layout (10,122 jobs), and a stream of events that
- * are nobody’s business. `npx tsx bench/kernel.bench.ts [LAYOUT] [ITEMS]`
+ * are nobody’s business, read from Gerrit’s lines. `npx tsx bench/kernel.bench.ts [LAYOUT] [ITEMS]`
  */
 
 function openstackLayout(): string {
@@ -35,11 +35,16 @@ function load(file: string): SiteConfig {
   return { digest: 'bench', layout, jobs, needs: {} };
 }
 
-function timed(name: string, times: number[]): void {
+const every: number[] = [];
+const byKind = new Map<string, number[]>();
+
+function timed(name: string, times: readonly number[]): void {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (q: number) =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0).toFixed(3);
-  console.log(`${name}: n=${times.length} p50=${at(0.5)} p90=${at(0.9)} p99=${at(0.99)} max=${at(1)} ms`);
+  console.log(
+    `${name.padEnd(32)} n=${times.length} p50=${at(0.5)} p90=${at(0.9)} p99=${at(0.99)} max=${at(1)} ms`,
+  );
 }
 
 /** Steps of the ring, each timed by itself. */
@@ -49,7 +54,12 @@ function measure(ring: Ring, act: () => void): number[] {
   ring.time = (ms) => times.push(ms);
   act();
   delete ring.time;
-  if (ring.facts.length - from !== times.length) throw new Error('a step was not timed');
+  const facts = ring.facts.slice(from);
+  if (facts.length !== times.length) throw new Error('a step was not timed');
+  facts.forEach(({ fact: { kind } }, n) => {
+    byKind.set(kind, [...(byKind.get(kind) ?? []), times[n] ?? 0]);
+  });
+  every.push(...times);
   return times;
 }
 
@@ -131,27 +141,63 @@ if (head?.kind === 'change') {
   );
 }
 
-const strangers: Fact[] = [];
-const names = Object.keys(config.layout.projects);
-for (let n = 0; n < 20_000; n++) {
-  const number = String(500_000 + n);
-  strangers.push({
-    kind: 'GerritEvent',
-    at: ring.now,
-    connection: 'gerrit',
-    via: 'stream',
+console.log('a fact to its actions, processor time:');
+for (const [kind, times] of byKind) timed(`  ${kind}`, times);
+timed('  every fact', every);
+
+/** What Gerrit sends for a comment of 600 characters. */
+function commentLine(n: number, project: string, text: string): string {
+  const number = 500_000 + n;
+  const person = { name: 'Jane Reviewer', email: 'jane@example.org', username: 'jane' };
+  const id = `I${revisionOf(`${number}`, '0')}`;
+  const ref = `refs/changes/${`${number}`.slice(-2)}/${number}/1`;
+  const revision = revisionOf(`${number}`, '1');
+  return JSON.stringify({
+    author: person,
+    approvals: [{ type: 'Verified', description: 'Verified', value: '0' }],
+    comment: text,
+    patchSet: { number: 1, revision, parents: [revisionOf(`${number}`, 'p')], ref, uploader: person },
+    change: {
+      project,
+      branch: 'master',
+      id,
+      number,
+      subject: 'Do it',
+      owner: person,
+      status: 'NEW',
+      url: `https://review.example.org/c/${project}/+/${number}`,
+      commitMessage: `Do it\n\n${'It was not done before. '.repeat(10)}\n\nChange-Id: ${id}\n`,
+    },
+    project: { name: project },
+    refName: 'refs/heads/master',
+    changeKey: { key: id },
     type: 'comment-added',
-    project: n % 2 === 0 ? (names[n % names.length] ?? '') : `foreign/project-${n}`,
-    branch: 'master',
-    number,
-    patchset: '1',
-    revision: revisionOf(number, '1'),
-    account: account('reviewer'),
-    comment: `Patch Set 1:\n\n${'I do not think that this is right. '.repeat(16)}`,
-    approvals: [],
+    eventCreatedOn: 1_500_000_000 + n,
   });
 }
-start = performance.now();
-for (const fact of strangers) step(ring.world, fact);
-const seconds = (performance.now() - start) / 1000;
-console.log(`events nobody wants: ${Math.round(strangers.length / seconds)}/s`);
+
+const names = Object.keys(config.layout.projects);
+const prose = 'I do not think that this is right. '.repeat(20).slice(0, 580);
+const lines = Array.from({ length: 20_000 }, (_, n) => {
+  const ours = names[n % names.length] ?? '';
+  // One in ten is for us; of the others half are about projects of ours.
+  if (n % 10 === 0) return commentLine(n, ours, `Patch Set 1:\n\nrecheck\n\n${prose}`);
+  return commentLine(n, n % 2 === 0 ? ours : `foreign/project-${n}`, `Patch Set 1:\n\n${prose}`);
+});
+const rounds = Array.from({ length: 5 }, () => {
+  const cpu = process.cpuUsage();
+  start = performance.now();
+  let wanted = 0;
+  for (const line of lines) {
+    const fact = toFact(line, 'gerrit', ring.now);
+    if (fact !== undefined && step(ring.world, fact).actions.length > 0) wanted += 1;
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return { wall: performance.now() - start, cpu: (user + system) / 1000, wanted };
+}).sort((a, b) => a.cpu - b.cpu);
+const perSecond = (ms: number) => Math.round(lines.length / (ms / 1000));
+const [best, , middle] = rounds;
+console.log(
+  `comments parsed and matched: ${perSecond(best?.cpu ?? 0)}/s at best, ${perSecond(middle?.cpu ?? 0)}/s in the middle ` +
+    `(processor time; ${perSecond(middle?.wall ?? 0)}/s by the clock), ${middle?.wanted ?? 0} of ${lines.length} wanted`,
+);
