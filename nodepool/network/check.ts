@@ -7,12 +7,7 @@ import { call } from './script.ts';
  * and may not be taken apart. What fails is told apart: the underlay, the overlay, or its size.
  */
 export function checkScript(plan: NetworkPlan, node: NodePlan, unprobed: ReadonlySet<string>): string[] {
-  const siblings = plan.nodes.filter(({ name }) => name !== node.name);
-  const reaches = siblings.flatMap((sibling) =>
-    sibling.bridges
-      .filter(({ name, address }) => address !== undefined || !unprobed.has(name))
-      .map((bridge) => `${reach(bridge, sibling)} &`),
-  );
+  const reaches = pairs(plan, node, unprobed).map(({ bridge, sibling }) => `${reach(bridge, sibling)} &`);
   return [checkFunctions, ...reaches, 'wait'];
 }
 
@@ -22,7 +17,7 @@ function reach(bridge: BridgePlan, sibling: NodePlan): string {
 }
 
 /** Seconds until a path that does not carry is given up. */
-const patience = 10;
+const patience = 6;
 
 const checkFunctions = String.raw`
 # reach BRIDGE NODE ADDRESS SIZE UNDERLAY
@@ -40,28 +35,40 @@ reach() {
 `.trim();
 
 /** What one node's check found, as a sentence; undefined when it reached everybody. */
-export function judgeCheck(plan: NetworkPlan, node: NodePlan, said: string): string | undefined {
-  for (const line of said.split('\n')) {
-    const [verdict, bridge, peer] = line.split(' ');
-    const there = plan.nodes.find(({ name }) => name === peer)?.underlay ?? '';
-    switch (verdict) {
-      case 'size':
-        return (
-          `${bridge}: small packets reach ${peer}, packets of ${plan.mtu} bytes do not: ` +
-          'the network between the nodes carries less than its interfaces say; give the set a smaller mtu'
-        );
-      case 'overlay':
-        return (
-          `${bridge}: ${peer} does not answer over the tunnel although ${there} answers: ` +
-          'UDP 4789 between the nodes must be open (security groups, firewalls)'
-        );
-      case 'underlay':
-        return `${bridge}: ${peer} does not answer, neither over the tunnel nor at ${there}`;
-      default:
+export function judgeCheck(
+  plan: NetworkPlan,
+  node: NodePlan,
+  unprobed: ReadonlySet<string>,
+  said: string,
+): string | undefined {
+  const lines = new Set(said.split('\n'));
+  for (const { bridge, sibling } of pairs(plan, node, unprobed)) {
+    const verdict = (word: string) => lines.has(`${word} ${bridge.name} ${sibling.name}`);
+    if (verdict('reached')) continue;
+    if (verdict('size')) {
+      return (
+        `${bridge.name}: small packets reach ${sibling.name}, packets of ${bridge.mtu} bytes do not: ` +
+        'the network between the nodes carries less than its interfaces say; give the set a smaller mtu'
+      );
     }
+    if (verdict('overlay')) {
+      return (
+        `${bridge.name}: ${sibling.name} does not answer over the tunnel although ${sibling.underlay} answers: ` +
+        'UDP 4789 between the nodes must be open (security groups, firewalls)'
+      );
+    }
+    if (verdict('underlay')) {
+      return `${bridge.name}: ${sibling.name} does not answer, neither over the tunnel nor at ${sibling.underlay}`;
+    }
+    return `${bridge.name}: the check of ${sibling.name} was cut short`;
   }
-  const reached = said.split('\n').filter((line) => line.startsWith('reached ')).length;
-  return reached === 0 && plan.nodes.length > 1 && node.bridges.length > 0
-    ? 'the check was cut short'
-    : undefined;
+  return undefined;
+}
+
+/** Each bridge of each sibling that can be pinged. */
+function pairs(plan: NetworkPlan, node: NodePlan, unprobed: ReadonlySet<string>) {
+  return plan.nodes
+    .filter(({ name }) => name !== node.name)
+    .flatMap((sibling) => sibling.bridges.map((bridge) => ({ sibling, bridge })))
+    .filter(({ bridge }) => bridge.address !== undefined || !unprobed.has(bridge.name));
 }

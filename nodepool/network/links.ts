@@ -38,6 +38,19 @@ made() {
   must ip link set dev "$name" alias "$want"
 }
 
+# keep_mtu LINK: notes the MTU of a link that is not ours, before we change it; restore_mtu gives it back.
+keep_mtu() {
+  [ "$(alias_of "$1")" ] || must ip link set dev "$1" alias "stackgate-mtu $(cat "/sys/class/net/$1/mtu")"
+}
+restore_mtu() {
+  local name
+  for name in $(ls /sys/class/net); do
+    case "$(alias_of "$name")" in
+      'stackgate-mtu '*) must ip link set dev "$name" mtu "$(alias_of "$name" | cut -d' ' -f2)" alias '' ;;
+    esac
+  done
+}
+
 # probe BRIDGE ADDRESS: a link-local address that siblings may ping.
 probe() {
   if [ "$(cat "/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || echo 1)" != 0 ]; then

@@ -39,6 +39,7 @@ const linuxFunctions = String.raw`
 bridge() {
   if [ -e "/sys/class/net/$1" ] && ! owned "$1"; then
     [ -d "/sys/class/net/$1/bridge" ] || fail "$1 is there already and is no Linux bridge: is it Open vSwitch's? Then use driver ovs"
+    keep_mtu "$1"
   else
     made "$1" bridge ip link add name "$1" group ${linkGroup} type bridge stp_state 0 forward_delay 0 mcast_snooping 0
   fi

@@ -14,6 +14,7 @@ export function lowerScript(node: Pick<NodePlan, 'bridges'>): string[] {
     ovsFunctions,
     ...node.bridges.map(withoutAddress),
     'sweep_links',
+    'restore_mtu',
     // Without its daemons Open vSwitch carries nothing, and its socket is gone.
     'if [ -S /var/run/openvswitch/db.sock ]; then',
     '  ovs_runs || fail "Open vSwitch does not answer"',

@@ -102,7 +102,7 @@ export async function check(
   );
   const unheard = members.flatMap(({ name }, index) => {
     if (failures.some(({ node }) => node === name)) return [];
-    const reason = judgeCheck(plan, planOf(name), said[index] ?? '');
+    const reason = judgeCheck(plan, planOf(name), unprobed, said[index] ?? '');
     return reason === undefined ? [] : [{ node: name, reason }];
   });
   return [...failures, ...unheard];

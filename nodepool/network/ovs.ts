@@ -102,7 +102,11 @@ sweep_ovs() {
 
 # unless_there BRIDGE: it will be ours if it is not there yet.
 unless_there() {
-  vs br-exists "$1" || made="$made -- set Bridge $1 datapath_type=$datapath external-ids:stackgate=$set"
+  if vs br-exists "$1"; then
+    [ "$(vs --if-exists get Bridge "$1" external-ids:stackgate)" ] || keep_mtu "$1"
+    return
+  fi
+  made="$made -- set Bridge $1 datapath_type=$datapath external-ids:stackgate=$set"
 }
 
 # move FROM TO: addresses and routes. Nobody's hanging up may stop it half way.

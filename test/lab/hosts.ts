@@ -94,12 +94,12 @@ export function setOf(id: string, hosts: readonly Host[], network?: NetworkSpec,
 /** Everything of a host that joining could change; the order is the kernel's. */
 export function stateOf(host: Host): Promise<string> {
   return host.sh(String.raw`
-    ip -o link | sed 's/ qdisc.*//; s/^[0-9]*: //'
+    ip -o link | sed 's/ qdisc.*//; s/^[0-9]*: //; s/<[^>]*>//'
     ip -o -4 address | sed 's/^[0-9]*: //'
     ip -o -6 address | sed 's/^[0-9]*: //' | grep -v fe80
-    ip route
+    ip route | sed "s/ linkdown//"
     iptables -S; ip6tables -S
     cat /etc/hosts /etc/ssh/ssh_known_hosts 2>/dev/null
     find /etc/nodepool /home/zuul /root -type f -not -name .lesshst 2>/dev/null | sort | xargs md5sum
-    [ ! -S /var/run/openvswitch/db.sock ] || ovs-vsctl --timeout=5 --bare --columns=name list Bridge`);
+    [ ! -S /var/run/openvswitch/db.sock ] || ovs-vsctl --timeout=5 --bare --columns=name list Bridge | sort`);
 }

@@ -31,6 +31,8 @@ const LabRecord = z.object({
 export type LabRecord = z.infer<typeof LabRecord>;
 
 const NodeRecord = z.object({
+  /** As a cloud calls it: never two machines one name. */
+  id: z.string(),
   /** Whoever asked for it calls it so. */
   node: z.string(),
   name: z.string(),
@@ -54,6 +56,8 @@ export interface Lab extends AsyncDisposable {
   readonly user: string;
   /** The side of this machine. */
   readonly gateway: string;
+  /** The one interface this machine has of it. */
+  readonly uplink: string;
   /** The process that holds the switch's network namespace. */
   readonly switch: number;
   /** Boots a node, or finds the one that was booted under this name before. Undefined: the lab is full. */
@@ -165,6 +169,7 @@ function labOf(record: LabRecord): Lab {
     id: record.id,
     user: record.user,
     gateway: `${record.subnet}.1`,
+    uplink: record.uplink,
     switch: record.switch,
     boot: (order) => boot(record, dir, order),
     async up(node) {
@@ -213,7 +218,14 @@ async function boot(
   const folder = join(dir, 'nodes', place);
   const name = order.name ?? `np${order.node}`;
   const address = `${record.subnet}.${place}`;
-  await writeAside(join(folder, 'node.json'), { node: order.node, name, address, about: order.about ?? {} });
+  const id = `i-${randomBytes(8).toString('hex')}`;
+  await writeAside(join(folder, 'node.json'), {
+    id,
+    node: order.node,
+    name,
+    address,
+    about: order.about ?? {},
+  });
   await writeFile(join(folder, 'authorized_keys'), await readFile(join(dir, 'authorized_keys')));
   const words = [
     folder,

@@ -1,0 +1,247 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { joinNodes, partNodes } from '../../nodepool/group.ts';
+import { networkSpec } from '../../nodepool/network/spec.ts';
+import { type Host, type Hosts, openHosts, setOf, stateOf } from './hosts.ts';
+import { labMissing } from './lab.ts';
+
+const missing = labMissing();
+if (missing !== undefined) console.log(`skipped: ${missing}`);
+
+const soon = () => AbortSignal.timeout(50_000);
+const linux = networkSpec('dvr', { driver: 'linux' });
+const ovs = networkSpec('dvr', { driver: 'ovs', datapath: 'netdev' });
+
+describe.skipIf(missing !== undefined)('a node set', () => {
+  let hosts: Hosts;
+  beforeAll(async () => {
+    hosts = await openHosts();
+  });
+  afterAll(async () => {
+    await hosts?.[Symbol.asyncDispose]();
+  });
+
+  async function trio(story: string): Promise<[Host, Host, Host]> {
+    const [a, b, c] = await hosts.boot(`${story}-a`, `${story}-b`, `${story}-c`);
+    if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
+    return [a, b, c];
+  }
+
+  async function without(...gone: Host[]): Promise<void> {
+    await Promise.all(gone.map(({ name }) => hosts.lab.remove(name)));
+  }
+
+  it('is what devstack-gate reads', async () => {
+    const [primary, two, three] = await trio('files');
+    await primary.sh('install -d -m 700 -o zuul /home/zuul/.ssh; echo his own >/home/zuul/.ssh/id_rsa');
+    await two.sh(
+      'echo "203.0.113.9 elsewhere" >>/etc/hosts; printf "ssh-rsa AAAA his" >>/home/zuul/.ssh/authorized_keys',
+    );
+    const before = await Promise.all([primary, two, three].map(stateOf));
+    const ready =
+      '#!/bin/bash\nset -e\n[ "$NODEPOOL_REGION" = "Bob\'s region" ]\nsudo touch "/ready-$(cat /etc/nodepool/role)"\n';
+    const set = setOf('set-files', [primary, two, three], linux, ready);
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+
+    const address = (host: Host) => host.node.address;
+    const files = (host: Host) =>
+      host.sh('cd /etc/nodepool; for f in *; do echo "$f: $(tr "\\n" " " <$f)"; done');
+    const of = async (host: Host) =>
+      new Map(
+        (await files(host)).split('\n').map((line) => [line.split(': ')[0], line.split(': ')[1]?.trim()]),
+      );
+    const first = await of(primary);
+    expect(first.get('role')).toBe('primary');
+    expect(first.get('node_private')).toBe(address(primary));
+    expect(first.get('sub_nodes')).toBe(`${address(two)} ${address(three)}`);
+    expect(first.get('id_rsa')).toMatch(/^-----BEGIN RSA PRIVATE KEY-----/);
+    expect(first.get('id_rsa.pub')).toMatch(/^ssh-rsa AAAA\S+$/);
+    expect(first.get('uuid')).toBe('uuid-of-files-a');
+    const second = await of(two);
+    expect(second.get('role')).toBe('sub');
+    expect(second.get('primary_node_private')).toBe(address(primary));
+    expect([...second.keys()]).not.toContain('id_rsa');
+    expect([...second.keys()].map(String).sort()).toEqual([
+      'id_rsa.pub',
+      'node',
+      'node_private',
+      'primary_node',
+      'primary_node_private',
+      'provider',
+      'role',
+      'sub_nodes',
+      'sub_nodes_private',
+      'uuid',
+    ]);
+    expect(await primary.sh('ls /ready-*')).toBe('/ready-primary');
+    expect(await three.sh('ls /ready-*; . /etc/nodepool/provider; echo "$NODEPOOL_REGION"')).toBe(
+      "/ready-sub\nBob's region",
+    );
+
+    // As a job does: by name, without a question, with the set's key; the subnodes cannot.
+    const login = 'sudo -u zuul ssh -o BatchMode=yes -o StrictHostKeyChecking=yes';
+    expect(await primary.sh(`${login} files-b cat /proc/sys/kernel/hostname`)).toBe('files-b');
+    expect(
+      await primary.sh(
+        `for ip in $(cat /etc/nodepool/sub_nodes_private); do ${login} $ip hostname </dev/null; done`,
+      ),
+    ).toBe('files-b\nfiles-c');
+    await expect(two.sh(`${login} files-a true`)).rejects.toThrow('exit 255');
+
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+    await Promise.all([primary, two, three].map((host) => host.sh('rm -f /ready-*')));
+    // A line without an end has one now.
+    const after = await Promise.all([primary, two, three].map(stateOf));
+    const text = (state: string) => state.replaceAll(/^[0-9a-f]{32} .*authorized_keys$/gm, '').trim();
+    expect(after.map(text)).toEqual(before.map(text));
+    expect(await two.sh('tail -n 1 /home/zuul/.ssh/authorized_keys')).toBe('ssh-rsa AAAA his');
+    await without(primary, two, three);
+  });
+
+  it.each([
+    ['Linux bridges', linux],
+    ['Open vSwitch', ovs],
+  ])('joined twice is joined once, and joined after a death anywhere is joined: %s', async (driver, spec) => {
+    const story = driver.replaceAll(/[^a-z]/g, '');
+    const members = await trio(story);
+    if (spec.driver === 'ovs') {
+      await Promise.all(members.map((host) => host.sh('service openvswitch-switch start >/dev/null 2>&1')));
+    }
+    const before = await Promise.all(members.map(stateOf));
+    const set = setOf(`set-${story}`, members, spec);
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    const withoutKeys = async (host: Host) =>
+      (await stateOf(host)).replaceAll(/^[0-9a-f]{32} .*(id_rsa|authorized_keys).*$/gm, '');
+    const once = await Promise.all(members.map(withoutKeys));
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    expect(await Promise.all(members.map(withoutKeys))).toEqual(once);
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+
+    // Cut off at other moments each time, by us and by the power of their scripts; then whole again, and away again.
+    for (const [round, wait] of [60, 180, 300, 450, 700].entries()) {
+      const amid = AbortSignal.timeout(wait);
+      const cut = joinNodes(setOf(`set-${story}-${round}`, members, spec), amid).catch(() => undefined);
+      await sleep(wait);
+      await Promise.all(
+        members.map((host) =>
+          host.sh('pgrep -x bash | grep -v -e "^$$\\$" -e "^1$" | xargs -r kill -9; true').catch(() => ''),
+        ),
+      );
+      await cut;
+    }
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    expect(await Promise.all(members.map(withoutKeys))).toEqual(once);
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+    expect(await Promise.all(members.map(stateOf))).toEqual(before);
+    await without(...members);
+  });
+
+  it('whose member dies amid joining fails with its name, and the others part', async () => {
+    const members = await trio('dying');
+    const set = setOf('set-dying', members, linux);
+    const before = await stateOf(members[0]);
+    const joining = joinNodes(set, soon());
+    await sleep(150);
+    await hosts.lab.kill('dying-c');
+    const joined = await joining;
+    if (joined.kind !== 'failed') throw new Error(joined.kind);
+    expect(joined.failures.map(({ node }) => node)).toContain('dying-c');
+    const parted = await partNodes(set, soon());
+    if (parted.kind !== 'failed') throw new Error(parted.kind);
+    expect(parted.failures.map(({ node }) => node)).toEqual(['dying-c']);
+    expect(await stateOf(members[0])).toBe(before);
+    await without(...members);
+  });
+
+  it('opens what a closed firewall must let pass, and names what keeps tunnels from carrying', async () => {
+    const [a, b, c] = await trio('walls');
+    // OpenStack's images: everything is refused but ssh, in a chain of their own.
+    await Promise.all(
+      [a, b, c].map((host) =>
+        host.sh(`iptables -N openstack-INPUT; iptables -I INPUT 1 -j openstack-INPUT
+          iptables -A openstack-INPUT -i lo -j ACCEPT
+          iptables -A openstack-INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
+          iptables -A openstack-INPUT -p tcp --dport 22 -j ACCEPT
+          iptables -A openstack-INPUT -j REJECT --reject-with icmp-host-prohibited`),
+      ),
+    );
+    const before = await stateOf(a);
+    const set = setOf('set-walls', [a, b, c], networkSpec('nova-net', { driver: 'linux' }));
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+    await a.sh(`ping -q -c 1 -W 5 ${b.node.address}; ping -q -c 1 -W 5 172.24.4.3`);
+
+    // A cloud that drops UDP 4789, and a network that carries less than its interfaces say.
+    await c.sh(
+      'iptables -I INPUT 1 -p udp --dport 4789 -j DROP; iptables -I OUTPUT 1 -p udp --dport 4789 -j DROP',
+    );
+    expect(await joinNodes(set, soon())).toMatchObject({
+      kind: 'failed',
+      failures: expect.arrayContaining([
+        {
+          node: 'walls-a',
+          reason: `br_pub: walls-c does not answer over the tunnel although ${c.node.address} answers: UDP 4789 between the nodes must be open (security groups, firewalls)`,
+        },
+      ]),
+    });
+    await c.sh(
+      'iptables -D INPUT 1; iptables -D OUTPUT 1; iptables -I OUTPUT 1 -p udp --dport 4789 -m length --length 1400: -j DROP',
+    );
+    const short = await joinNodes(set, soon());
+    expect(short).toMatchObject({ kind: 'failed' });
+    expect(JSON.stringify(short)).toContain('small packets reach walls-a, packets of 1450 bytes do not');
+    await c.sh('iptables -D OUTPUT 1');
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+    expect(await stateOf(a)).toBe(before);
+    await without(a, b, c);
+  });
+
+  it('uses a bridge that was there before, leaves it there, and takes over from other sets and drivers', async () => {
+    const [a, b, c] = await trio('older');
+    await a.sh('ip link add br-ex type bridge; ip link set br-ex up; ip address add 192.0.2.1/24 dev br-ex');
+    const before = await Promise.all([a, b, c].map(stateOf));
+    // Never parted: the next set finds its remains.
+    expect(
+      await joinNodes(setOf('set-before', [b, c], networkSpec('nova-net', { driver: 'linux' })), soon()),
+    ).toMatchObject({
+      kind: 'joined',
+    });
+    const set = setOf('set-after', [a, b, c], linux);
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    expect(await b.sh('ls /sys/class/net')).not.toMatch(/br_pub|br_flat|vx1000129/);
+    expect(await a.sh('ip -o -4 address show dev br-ex')).toMatch(/192\.0\.2\.1.*[^]*172\.24\.4\.1/);
+    expect(await joinNodes(setOf('set-last', [b, c], ovs), soon())).toMatchObject({ kind: 'joined' });
+    expect(await partNodes(setOf('set-last', [b, c], ovs), soon())).toEqual({ kind: 'parted' });
+    expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+    expect(await Promise.all([a, b, c].map(stateOf))).toEqual(before);
+    // What is no bridge of the driver's kind is refused in words.
+    await a.sh('ip link del br-ex; ip link add br-ex type veth peer name other');
+    expect(await joinNodes(set, soon())).toEqual({
+      kind: 'failed',
+      failures: [
+        {
+          node: 'older-a',
+          reason: "br-ex is there already and is no Linux bridge: is it Open vSwitch's? Then use driver ovs",
+        },
+      ],
+    });
+    await without(a, b, c);
+  });
+
+  it('is refused before any node is touched', async () => {
+    const [a] = await hosts.boot('refused');
+    if (a === undefined) throw new Error('a host');
+    const set = setOf('set-refused', [a], networkSpec('dvr-ha'));
+    expect(await joinNodes(set, soon())).toEqual({
+      kind: 'refused',
+      reason: 'dvr-ha needs three nodes or more, and this set has 1',
+    });
+    expect(await joinNodes({ ...setOf('set', [a]), user: 'root; reboot' }, soon())).toMatchObject({
+      kind: 'refused',
+    });
+    const stopped = AbortSignal.abort(new Error('enough'));
+    await expect(joinNodes(setOf('set', [a]), stopped)).rejects.toThrow('enough');
+    await without(a);
+  });
+});
