@@ -7,7 +7,7 @@ import { readSite, readText, siteFile, sitePath } from './site.ts';
 export interface Client {
   readonly base: string;
   get<T>(path: string, shape: z.ZodType<T>): Promise<T>;
-  post<T>(path: string, body: unknown, shape: z.ZodType<T>, key?: string): Promise<T>;
+  post<T>(path: string, body: unknown, shape: z.ZodType<T>, key?: string, deadline?: number): Promise<T>;
   /** A raw answer, for consoles. */
   open(path: string, signal?: AbortSignal): Promise<Response>;
 }
@@ -64,7 +64,7 @@ export function connect(options: ClientOptions, env: NodeJS.ProcessEnv = process
     async get(path, shape) {
       return shape.parse(await (await call(path, { signal: AbortSignal.timeout(DEADLINE) })).json());
     },
-    async post(path, body, shape, key) {
+    async post(path, body, shape, key, deadline = DEADLINE) {
       const headers = {
         'content-type': 'application/json',
         ...(key === undefined ? {} : { 'idempotency-key': key }),
@@ -73,7 +73,7 @@ export function connect(options: ClientOptions, env: NodeJS.ProcessEnv = process
         method: 'POST',
         headers,
         body: JSON.stringify(body),
-        signal: AbortSignal.timeout(DEADLINE),
+        signal: AbortSignal.timeout(deadline),
       };
       return shape.parse(await (await call(path, init)).json());
     },
@@ -109,9 +109,10 @@ async function refusal(response: Response): Promise<CommandError> {
   const exits: Readonly<Record<number, number>> = { 400: 2, 401: 4, 403: 4, 404: 3, 409: 9, 422: 2 };
   const problem = ProblemView.safeParse(await response.json().catch(() => undefined));
   const message = problem.success ? problem.data.detail : `the server answered ${response.status}`;
+  const invalid = problem.success && problem.data.code === 'config-invalid';
   return new CommandError(
     message,
-    exits[response.status] ?? 5,
+    invalid ? 1 : (exits[response.status] ?? 5),
     problem.success ? (problem.data.hint ?? undefined) : undefined,
   );
 }

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import type { SiteConfig } from '../pipelines/ports.ts';
-import type { ConfigProblems } from '../server/ports.ts';
+import type { ReloadOutcome } from '../server/ports.ts';
 import type { Part } from '../workers/runtime.ts';
 import { openHouse, type PartOf, type Role } from './house.ts';
 import { database } from './parts/database.ts';
@@ -10,11 +9,13 @@ import { hands } from './parts/hands.ts';
 import { intake } from './parts/intake.ts';
 import { merger } from './parts/merger.ts';
 import { nodes } from './parts/nodes.ts';
-import { configure, scheduler } from './parts/scheduler.ts';
+import { reloads } from './parts/reloads.ts';
+import { scheduler } from './parts/scheduler.ts';
 import { logUpkeep, rowUpkeep } from './parts/upkeep.ts';
 import { worker } from './parts/worker.ts';
 import { world } from './parts/world.ts';
-import type { Site } from './site.ts';
+import type { Opening } from './reload/opening.ts';
+import type { ReloadReason } from './reload/reloads.ts';
 
 /**
  * The only place that wires rooms together: a process is a list of parts. They start in this order and stop in the opposite one;
@@ -22,17 +23,16 @@ import type { Site } from './site.ts';
  */
 export interface Composition {
   readonly parts: readonly Part[];
-  /** Puts a validated configuration in force; the one in force is no change. Only where a scheduler is. */
-  configure(config: SiteConfig): Promise<boolean>;
-  /** Told what was wrong with the files, for people who look at the configuration. */
-  read(problems: ConfigProblems): void;
+  /** Reads the configuration again and puts it in force. Undefined: this process plans nothing. */
+  reload(reason: ReloadReason, signal: AbortSignal): Promise<ReloadOutcome | undefined>;
 }
 
 /** A process of Stackgate: one role, or all of them. */
 export type Process = Role | 'start';
 
-function partsOf(wanted: () => SiteConfig): Readonly<Record<Process, readonly PartOf[]>> {
-  const plans = [scheduler(wanted), intake(wanted)];
+function partsOf(opening: Opening): Readonly<Record<Process, readonly PartOf[]>> {
+  const wanted = () => opening.config;
+  const plans = [scheduler(wanted), reloads(opening), intake(wanted)];
   return {
     start: [database, gerrits, serverDoor, nodes, merger, worker, hands, ...plans, logUpkeep, rowUpkeep],
     server: [database, gerrits, world, serverDoor, logUpkeep],
@@ -45,24 +45,17 @@ function partsOf(wanted: () => SiteConfig): Readonly<Record<Process, readonly Pa
 const ALL: readonly Role[] = ['server', 'scheduler', 'worker', 'launcher'];
 
 export function compose(
-  site: Site,
-  base: string,
-  first: SiteConfig,
+  opening: Opening,
   version: string,
   log: Logger,
   process: Process = 'start',
 ): Composition {
   const roles = new Set(process === 'start' ? ALL : [process]);
+  const { site, base } = opening;
   const house = openHouse({ roles, site, base, version, log });
-  let wanted = first;
+  house.made.read = { at: Date.now(), taken: true, problems: opening.problems };
   return {
-    parts: partsOf(() => wanted)[process].map((part) => part(house)),
-    configure(config) {
-      wanted = config;
-      return configure(house, config);
-    },
-    read(problems) {
-      house.made.read = problems;
-    },
+    parts: partsOf(opening)[process].map((part) => part(house)),
+    reload: async (reason, signal) => house.made.reloads?.reload(reason, signal),
   };
 }

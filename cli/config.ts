@@ -12,6 +12,7 @@ import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
+import { checkoutInForce } from './reload/checkouts.ts';
 import { secretProblems } from './secrets.ts';
 import { readSite, readText, type Site, type SitePlaces, sitePath } from './site.ts';
 
@@ -31,10 +32,22 @@ export interface EverythingRead extends ConfigRead {
   readonly base: string;
 }
 
-export function readEverything(file: string, memory?: LayoutMemory): EverythingRead {
+/** Where a site with a data repository has its files: in the checkout in force, or in `from`. */
+export function readEverything(file: string, from?: string): EverythingRead {
   const { site, base, at, problems, sources } = readSite(file);
   if (site === undefined) return { base, problems, sources };
-  const read = readConfig(site, base, memory, at);
+  const root = from ?? (site.repository === undefined ? base : checkoutInForce(sitePath(base, site.data)));
+  if (root === undefined) {
+    const problem: Problem = {
+      severity: 'error',
+      code: 'repository',
+      message: 'no commit of the data repository was in force yet',
+      at: at?.(['repository']),
+      hint: 'name a directory with its files with --from, or start Stackgate, which fetches it',
+    };
+    return { base, site, sources, problems: [...problems, problem] };
+  }
+  const read = readConfig(site, base, { root, ...(at === undefined ? {} : { at }) });
   return {
     ...read,
     site,
@@ -44,12 +57,21 @@ export function readEverything(file: string, memory?: LayoutMemory): EverythingR
   };
 }
 
-/** `memory`: of the reading before, so that a reload reads only what changed. `at`: where keys of the site file stand. */
-export function readConfig(site: Site, base: string, memory?: LayoutMemory, at?: SitePlaces): ConfigRead {
-  const show = (path: string) => shortName(base, path);
-  const layoutPath = sitePath(base, site.layout);
+export interface ReadOptions {
+  /** Of the reading before, so that a reload reads only what changed. */
+  readonly memory?: LayoutMemory;
+  /** Where keys of the site file stand. */
+  readonly at?: SitePlaces;
+  /** Directory that layout and jobs are looked for in; that of the site file when left out. */
+  readonly root?: string;
+}
+
+export function readConfig(site: Site, base: string, options: ReadOptions = {}): ConfigRead {
+  const { memory, at, root = base } = options;
+  const show = (path: string) => shortName(root, path);
+  const layoutPath = sitePath(root, site.layout);
   const layoutSource = source(layoutPath, show);
-  const jobFiles = [site.jobs].flat().flatMap((path) => yamlFiles(sitePath(base, path)));
+  const jobFiles = [site.jobs].flat().flatMap((path) => yamlFiles(sitePath(root, path)));
   const jobSources = jobFiles.map((file) => source(file, show));
   const sources = [layoutSource, ...jobSources].filter((file) => file !== undefined);
   const problems: Problem[] = [];
@@ -81,9 +103,9 @@ export function readConfig(site: Site, base: string, memory?: LayoutMemory, at?:
   const jobsRead = readJobs(
     jobSources.filter((file) => file !== undefined),
     {
-      read: (path) => readText(sitePath(base, path)),
+      read: (path) => readText(sitePath(root, path)),
       unsupported: site.unsupported,
-      settings: jjbSettings(site, base),
+      settings: jjbSettings(site, root),
     },
   );
   sources.push(...jobsRead.included);
@@ -98,10 +120,10 @@ export function readConfig(site: Site, base: string, memory?: LayoutMemory, at?:
   return { ...read, config: freeze(layout, jobsRead.jobs) };
 }
 
-function jjbSettings({ jjb }: Site, base: string): JjbSettings {
+function jjbSettings({ jjb }: Site, root: string): JjbSettings {
   return {
     compat: jjb.compat,
-    includePath: [jjb['include-path']].flat().map((path) => sitePath(base, path)),
+    includePath: [jjb['include-path']].flat().map((path) => sitePath(root, path)),
     allowDuplicates: jjb['allow-duplicates'],
     allowEmptyVariables: jjb['allow-empty-variables'],
     keepDescriptions: jjb['keep-descriptions'],

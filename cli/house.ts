@@ -9,6 +9,7 @@ import type { Part } from '../workers/runtime.ts';
 import type { Core } from './core.ts';
 import type { Door } from './door.ts';
 import type { Gerrits } from './parts/gerrits.ts';
+import type { Reloads } from './reload/reloads.ts';
 import { type Site, sitePath } from './site.ts';
 
 /** What a process of Stackgate does. `stackgate start` does all of it. */
@@ -33,6 +34,8 @@ export interface Made {
   gerrits?: Gerrits;
   nodes?: Launcher;
   merger?: GitMerger;
+  /** Where plans are made. */
+  reloads?: Reloads;
   /** The world of the last commit, as far as this process knows. */
   world?: World;
   /** While this process leads: aborts when it no longer does. */

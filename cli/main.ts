@@ -11,7 +11,7 @@ import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
-import { addJobs, addSecret } from './tools.ts';
+import { addJobs, addReload, addSecret } from './tools.ts';
 import { version } from './version.ts';
 
 /** The command line: every command is a function that answers its exit code. */
@@ -190,6 +190,7 @@ function program(): Command {
 
   addExplain(main, end);
   addSimulate(main, end);
+  addReload(remote(main.command('reload')), end);
   addJobs(main, end);
   addSecret(main, end);
 
@@ -199,7 +200,13 @@ function program(): Command {
     .description('check site file, layout and jobs; print every problem with file, line and column')
     .argument('[file]', 'site file (else $STACKGATE_CONFIG, ./stackgate.yaml, /etc/stackgate/stackgate.yaml)')
     .addOption(json())
-    .action((file: string | undefined, options: { json: boolean }) => end(validate(file, options.json)));
+    .option(
+      '--from <dir>',
+      'read layout and jobs from this directory, such as a clone of the data repository',
+    )
+    .action((file: string | undefined, options: { json: boolean; from?: string }) =>
+      end(validate(file, options)),
+    );
   addShow(config, end);
   return main;
 }

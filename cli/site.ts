@@ -136,6 +136,24 @@ export const Site = z.strictObject({
     .string()
     .optional()
     .describe('Public base URL: what links in review comments begin with. `http://LISTEN/` when left out.'),
+  repository: z
+    .strictObject({
+      url: z
+        .string()
+        .min(1)
+        .describe('Where git fetches it from: `ssh://`, `https://`, `git@HOST:PATH` or a path.'),
+      branch: z
+        .string()
+        .regex(/^[\w][\w./-]*$/, 'expected the name of a branch')
+        .optional()
+        .describe('The branch to follow; the default one when left out.'),
+      every: Duration.prefault('1m').describe('How often it is looked for new commits.'),
+      key: Path.optional().describe('Private key for ssh. The host must be in `known_hosts`.'),
+    })
+    .optional()
+    .describe(
+      'The data repository: `layout`, `jobs` and `jjb.include-path` are paths in it, and every new commit that is valid takes effect.',
+    ),
   layout: Path.default('layout.yaml').describe("Zuul v2's layout file: pipelines, projects, jobs' rules."),
   jobs: z
     .union([Path, z.array(Path)])

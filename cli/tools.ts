@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander';
+import { type ClientOptions, connect } from './client.ts';
 import { graphJobs, listJobs, showJob, testJobs } from './commands/jobs.ts';
+import { reload } from './commands/reload.ts';
 import { checkSecrets, listSecrets, removeSecret, setSecret } from './commands/secret.ts';
 
 /** Commands around the files of a site: its jobs and its secrets. */
@@ -82,4 +84,17 @@ export function addSecret(main: Command, end: End): void {
   site(secret.command('check'))
     .description('read every secret once; look at modes, places and bindings')
     .action(async (options: { config?: string }) => end(await checkSecrets(options)));
+}
+
+export function addReload(command: Command, end: End): void {
+  command
+    .description('read layout and jobs again; with an error everything stays as it was')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      '\nExit code 1: refused, and every problem is printed. SIGHUP does the same without an answer.\n\nExample:\n  git -C /etc/stackgate pull && stackgate reload',
+    )
+    .action(async (options: ClientOptions & { json: boolean }) =>
+      end(await reload(connect(options), options.json)),
+    );
 }

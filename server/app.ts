@@ -17,6 +17,7 @@ import { addHealth } from './routes/health.ts';
 import { addLedger } from './routes/ledger.ts';
 import { addLive } from './routes/live.ts';
 import { addLogs } from './routes/logs.ts';
+import { addReload } from './routes/reload.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
 import { addViews } from './routes/views.ts';
@@ -64,6 +65,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addBuilds(routes, ports);
     addConsole(routes, ports);
     addRequests(routes, ports);
+    addReload(routes, ports);
     addExplain(routes, ports);
     addLedger(routes, ports);
     addLogs(routes, ports);

@@ -67,6 +67,15 @@ export type PromoteRequest = z.infer<typeof PromoteRequest>;
 export const Accepted = z.object({ id: z.string(), note: z.string().nullable() });
 export type Accepted = z.infer<typeof Accepted>;
 
+/** What reading the configuration again came to; a refusal is an error answer that tells every problem. */
+export const ReloadView = z.object({
+  changed: z.boolean(),
+  summary: z.string(),
+  /** Jobs, projects and pipelines that were added, removed or changed, a line each. */
+  changes: z.array(z.string()).readonly(),
+});
+export type ReloadView = z.infer<typeof ReloadView>;
+
 /** Why: one rule, `yes` or `no`, and the rules below it. */
 export interface ExplainedView {
   readonly verdict: 'yes' | 'no';

@@ -33,6 +33,8 @@ export interface ServerPorts {
   readonly look: (of: ChangeLook, signal: AbortSignal) => Promise<ChangeFetched['outcome']>;
   /** Files facts (Store.file): answers how many were new. The only way in which the door changes anything. */
   readonly file: (facts: readonly Filed[]) => Promise<number>;
+  /** Reads the configuration again (POST /api/v1/reload). Undefined: this process cannot, another one plans. */
+  readonly reload?: (signal: AbortSignal) => Promise<ReloadOutcome | undefined>;
   /** What must work for this process to be of use, each asked with a deadline. */
   readonly probes: Readonly<Record<string, Probe>>;
   readonly logs: LogPort;
@@ -57,6 +59,12 @@ export interface ConfigProblems {
   readonly taken: boolean;
   readonly problems: readonly Problem[];
 }
+
+export type ReloadOutcome =
+  | { readonly kind: 'applied'; readonly summary: string; readonly changes: readonly string[] }
+  | { readonly kind: 'same' }
+  | { readonly kind: 'refused'; readonly errors: number; readonly report: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly hint: string | undefined };
 
 export interface ChangeLook {
   readonly connection?: string;

@@ -1,10 +1,17 @@
+import { resolve } from 'node:path';
 import { isError, renderProblems } from '../../jobs/problem.ts';
 import { readEverything } from '../config.ts';
 import { siteFile } from '../site.ts';
 
 /** `stackgate config validate`: everything that is wrong with site, layout and jobs, at once. */
-export function validate(named: string | undefined, json: boolean): number {
-  const { config, problems, sources } = readEverything(siteFile(named));
+export function validate(
+  named: string | undefined,
+  { json, from }: { readonly json: boolean; readonly from?: string },
+): number {
+  const { config, problems, sources } = readEverything(
+    siteFile(named),
+    from === undefined ? undefined : resolve(from),
+  );
   const errors = problems.filter(isError).length;
   if (json) {
     process.stdout.write(`${JSON.stringify({ valid: errors === 0, problems })}\n`);

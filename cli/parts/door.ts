@@ -83,6 +83,9 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     config: () => made.world?.config,
     look: (of, signal) => lookAt(made.gerrits?.reviews, of, signal),
     file: (facts) => store.file(facts),
+    ...(house.roles.has('scheduler')
+      ? { reload: async (signal: AbortSignal) => made.reloads?.reload('request', signal) }
+      : {}),
     probes: probes(house),
     logs: { root: logsOf(house), follow: await consoles(house) },
     metrics: metrics(house),

@@ -6,7 +6,9 @@ export function probes(house: House): Readonly<Record<string, Probe>> {
   const { roles } = house;
   return {
     ...watched(house),
-    ...(roles.has('scheduler') ? { scheduler: leads(house), gerrit: listens(house) } : {}),
+    ...(roles.has('scheduler')
+      ? { scheduler: leads(house), configuration: isFresh(house), gerrit: listens(house) }
+      : {}),
     ...(roles.has('server') && !roles.has('scheduler') ? { world: knowsWorld(house) } : {}),
   };
 }
@@ -26,6 +28,21 @@ function leads({ made, roles }: House): Probe {
       return { ok: !roles.has('server'), detail: roles.has('server') ? 'does not lead' : 'stands by' };
     const configured = made.world?.config !== undefined;
     return { ok: configured, detail: configured ? 'leads' : 'has no configuration yet' };
+  };
+}
+
+/** The old configuration serves as well as before: a refused one is told, and makes nobody take us out of service. */
+function isFresh({ made }: House): Probe {
+  return async () => {
+    const state = made.reloads?.state();
+    if (state === undefined) return { ok: false, detail: 'not started yet' };
+    const since = `in force since ${new Date(state.since).toISOString()}`;
+    if (state.refused === undefined) return { ok: true, detail: since };
+    const { at, why } = state.refused;
+    return {
+      ok: true,
+      detail: `reload refused at ${new Date(at).toISOString()} (${why}); the old one is ${since}`,
+    };
   };
 }
 

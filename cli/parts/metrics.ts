@@ -55,5 +55,25 @@ export function metrics(house: House): Registry {
       this.set(made.reign?.aborted === false ? 1 : 0);
     },
   });
+  // oxlint-disable-next-line no-new -- a gauge registers itself
+  new Gauge({
+    name: 'stackgate_config_reload_success',
+    help: '0 after a configuration was refused, while the old one stays in force',
+    registers,
+    collect() {
+      const state = made.reloads?.state();
+      if (state !== undefined) this.set(state.refused === undefined ? 1 : 0);
+    },
+  });
+  // oxlint-disable-next-line no-new -- a gauge registers itself
+  new Gauge({
+    name: 'stackgate_config_reload_timestamp_seconds',
+    help: 'When the configuration in force took effect',
+    registers,
+    collect() {
+      const state = made.reloads?.state();
+      if (state !== undefined) this.set(state.since / 1000);
+    },
+  });
   return registry;
 }

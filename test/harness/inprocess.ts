@@ -5,8 +5,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { type Client, connect } from '../../cli/client.ts';
 import { compose } from '../../cli/compose.ts';
-import { readConfig } from '../../cli/config.ts';
-import { readSite } from '../../cli/site.ts';
+import { openSite } from '../../cli/reload/opening.ts';
 import { renderProblems } from '../../jobs/problem.ts';
 import { HealthView } from '../../server/contract.ts';
 import { runParts } from '../../workers/runtime.ts';
@@ -33,7 +32,7 @@ export interface Stackgate extends AsyncDisposable {
 }
 
 export async function startStory(
-  spec: Pick<SiteSpec, 'layout' | 'jobs' | 'connection' | 'parallel'>,
+  spec: Pick<SiteSpec, 'layout' | 'jobs' | 'connection' | 'parallel' | 'more'>,
   prepare: (gerrit: Gerrit) => Promise<void>,
 ): Promise<Story> {
   const dir = await mkdtemp(join(tmpdir(), 'stackgate-story-'));
@@ -100,14 +99,12 @@ interface Running {
 }
 
 async function open(siteFile: string, sink: Writable, said: () => string): Promise<Running> {
-  const read = readSite(siteFile);
-  const config = read.site === undefined ? undefined : readConfig(read.site, read.base);
-  if (read.site === undefined || config?.config === undefined)
-    throw new Error(renderProblems([...read.problems, ...(config?.problems ?? [])]));
-  const { site, base } = read;
-  const log = pino({ base: null }, sink);
-  const composition = compose(site, base, config.config, 'test', log);
   const ending = new AbortController();
+  const { opening, read } = await openSite(siteFile, ending.signal);
+  if (opening === undefined) throw new Error(renderProblems(read.problems));
+  const { site, base } = opening;
+  const log = pino({ base: null }, sink);
+  const composition = compose(opening, 'test', log);
   const ended = runParts(composition.parts, {
     signal: ending.signal,
     grace: 10_000,
@@ -117,9 +114,9 @@ async function open(siteFile: string, sink: Writable, said: () => string): Promi
   return {
     client,
     async reload() {
-      const again = readConfig(site, base);
-      const changed = again.config === undefined ? false : await composition.configure(again.config);
-      return { changed, problems: renderProblems(again.problems, again.sources) };
+      const outcome = await composition.reload('signal', ending.signal);
+      const problems = outcome?.kind === 'refused' ? outcome.report : '';
+      return { changed: outcome?.kind === 'applied', problems };
     },
     async stop() {
       ending.abort();

@@ -15,6 +15,8 @@ export interface SiteSpec {
   readonly connection?: Readonly<Record<string, string>>;
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
+  /** Further lines of the site file. */
+  readonly more?: readonly string[];
   /** HOST:PORT of the server; a free port when left out. */
   readonly listen?: string;
 }
@@ -55,6 +57,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     '  local:',
     `    max-parallel-jobs: ${spec.parallel ?? 4}`,
     `    ${jobUser()}`,
+    ...(spec.more ?? []),
     ...(spec.databaseUrl === undefined ? [] : ['database:', `  url: ${spec.databaseUrl}`]),
     ...(spec.redisUrl === undefined ? [] : ['redis:', `  url: ${spec.redisUrl}`]),
   ];
