@@ -79,13 +79,15 @@ async function lay(
     signal,
   );
   packer.child.stdin.end(wanted.map((line) => `${line}\n`).join(''));
-  // Its own complaint says more than the broken pipe that follows from it.
-  const [sent, packed] = await Promise.allSettled([
-    pipeline(packer.child.stdout, process.stdin),
-    packer.ended,
-  ]);
+  // Either side may fail, and then the other one complains of that, too.
+  const sending = pipeline(packer.child.stdout, process.stdin).catch((caught: unknown) => {
+    packer.child.kill();
+    throw caught;
+  });
+  const [sent, packed] = await Promise.allSettled([sending, packer.ended]);
   const end = await process.ended;
-  if (packed.status === 'rejected' && end.code === 0) throw packed.reason;
+  const oursFailed = end.code === 0 || /early EOF|unexpected disconnect/.test(end.stderr);
+  if (packed.status === 'rejected' && oursFailed) throw packed.reason;
   saidBy({ ...end, stdout: '' }, what);
   if (sent.status === 'rejected') throw new Fault('git-failed', what, { retry: true, cause: sent.reason });
 }

@@ -16,23 +16,19 @@ export function saidBy(result: RunResult, what: string): string {
   if (result.code === 0) return result.stdout;
   const complaint = result.stderr.trim().split('\n').at(-1)?.slice(0, 300) ?? '';
   if (/No space left on device|Disk quota exceeded/.test(result.stderr)) {
-    return raise(
-      new Fault('disk-full', `${what}: no space left on the node`, {
-        retry: true,
-        hint: 'Free some space on the file system of the workspaces there.',
-      }),
-    );
+    throw noSpace(what);
   }
   const end = result.signal ?? `exit ${result.code}`;
-  return raise(
-    new Fault('node-lost', `${what}: ${complaint === '' ? end : complaint}`, {
-      hint: /not found/.test(complaint)
-        ? 'A node needs bash, coreutils, util-linux, findutils, grep and git.'
-        : 'Try it by hand on the node.',
-    }),
-  );
+  throw new Fault('node-lost', `${what}: ${complaint === '' ? end : complaint}`, {
+    hint: complaint.includes('not found')
+      ? 'A node needs bash, coreutils, util-linux, findutils, grep and git.'
+      : 'Try it by hand on the node.',
+  });
 }
 
-function raise(fault: Fault): never {
-  throw fault;
+export function noSpace(what: string): Fault {
+  return new Fault('disk-full', `${what}: no space left on the node`, {
+    retry: true,
+    hint: 'Free some space on the file system of the workspaces there.',
+  });
 }

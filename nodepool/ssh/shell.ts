@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { asFault, Fault } from '../../pipelines/fault.ts';
+import { Fault } from '../../pipelines/fault.ts';
 import type { CollectedFile, Shell, ShellBuild } from '../../pipelines/ports.ts';
 import { quoted } from '../remote.ts';
 import {
-  checkedPath,
   defaultLimits,
   type FolderPlan,
   folderOf,
@@ -15,11 +12,13 @@ import {
 } from '../supervisor/plan.ts';
 import { whileAway } from './away.ts';
 import { listFiles, readFiles } from './collect.ts';
-import { NodeConnection, textOf } from './connection.ts';
+import { NodeConnection } from './connection.ts';
 import { followOver, placeAt } from './follow.ts';
-import { entryFrames, lastFrame, streamFrames } from './frames.ts';
+import { entryFrames, lastFrame } from './frames.ts';
+import { checkedUser, jobUserOf } from './jobuser.ts';
+import { givenFrames, layDown } from './lay.ts';
 import { layRepositories } from './repositories.ts';
-import { saidBy, script } from './script.ts';
+import { noSpace, saidBy, script } from './script.ts';
 import type { SshTarget } from './session.ts';
 
 /** A `Shell` on a node over ssh: the same supervisor in the same folders as on this machine, reached by scripts. */
@@ -41,6 +40,8 @@ export interface SshShellOptions {
   readonly limits?: Partial<SupervisorLimits> | undefined;
   /** ms without a sign of life after which a build's node is lost; three minutes where left out. */
   readonly lostAfter?: number | undefined;
+  /** Called with the names of the durable steps as they are passed: `shell.lay.before` and so on. */
+  readonly passed?: ((name: string) => void) | undefined;
 }
 
 export interface SshShell extends Shell {
@@ -66,6 +67,7 @@ class NodeShell implements SshShell {
   #known: Promise<JobUser | undefined> | undefined;
   readonly #limits: SupervisorLimits;
   readonly #patience: number;
+  readonly #passed: (name: string) => void;
 
   constructor(target: SshTarget, options: SshShellOptions) {
     this.node = new NodeConnection(target);
@@ -73,6 +75,7 @@ class NodeShell implements SshShell {
     this.#root = options.root;
     this.#user = jobUserOf(target, options.user);
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#passed = options.passed ?? (() => undefined);
     this.#patience = options.lostAfter ?? 3 * minute;
   }
 
@@ -81,6 +84,7 @@ class NodeShell implements SshShell {
       const found = wordOf(await this.#run(this.#launch(build.build), signal, 'cannot start the build'));
       settle(found.word === 'absent' ? await this.#prepare(build, found.rest, signal) : found);
     });
+    this.#passed('shell.launch.after');
   }
 
   async attach(...[build, offset, sink, signal]: Parameters<Shell['attach']>): ReturnType<Shell['attach']> {
@@ -120,7 +124,7 @@ class NodeShell implements SshShell {
     if ((await this.held(build, signal)) !== step) return;
     const folder = folderOf(this.#root, build);
     // The files come once: a connection that is cut while they are sent is the caller's to repeat.
-    await this.#lay(`${folder}/job`, givenFrames(step, files), await this.#jobUser(signal), signal);
+    await layDown(this.node, `${folder}/job`, givenFrames(step, files), await this.#jobUser(signal), signal);
     const text = script('step', ['go', folder, step]);
     await this.#persist(signal, () => this.#run(text, signal, `cannot answer step ${step}`));
   }
@@ -173,7 +177,8 @@ class NodeShell implements SshShell {
   /** Lays everything down aside, puts it into its place and starts it. `facts` is what launch.sh said of the node. */
   async #prepare(build: ShellBuild, facts: string, signal: AbortSignal): Promise<Word> {
     const [boot = '', ...ids] = facts.split(' ');
-    const user = this.#user === '' ? undefined : this.#checked(ids);
+    const user = this.#user === '' ? undefined : checkedUser(this.#user, ids, this.node.where);
+    this.#known ??= Promise.resolve(user);
     const repositories = build.within === undefined ? ((await build.repositories?.(signal)) ?? []) : [];
     const plan: FolderPlan = {
       limits: this.#limits,
@@ -192,13 +197,17 @@ class NodeShell implements SshShell {
     const launch = this.#launch(build.build, aside);
     const frames = [...entryFrames(entries), lastFrame];
     const base = `${this.#root}/${aside}`;
-    if (repositories.length === 0) return wordOf(await this.#lay(base, frames, user, signal, launch));
-    await this.#lay(base, frames, user, signal);
+    this.#passed('shell.lay.before');
+    if (repositories.length === 0)
+      return wordOf(await layDown(this.node, base, frames, user, signal, launch));
+    await layDown(this.node, base, frames, user, signal);
+    this.#passed('shell.push.before');
     await layRepositories(
       repositories,
       { connection: this.node, root: this.#root, aside, owner: user },
       signal,
     );
+    this.#passed('shell.launch.before');
     return wordOf(await this.#run(launch, signal, 'cannot start the build'));
   }
 
@@ -206,25 +215,6 @@ class NodeShell implements SshShell {
     const path = quoted(`${folderOf(this.#root, build)}/job/git`);
     const said = await this.#run(`[[ -d ${path} ]] && echo yes; exit 0`, signal, 'cannot look at the build');
     return said.trim() === 'yes';
-  }
-
-  /** Lays entries down below `base`, then does `more`; answers what that said. */
-  async #lay(
-    base: string,
-    frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    user: JobUser | undefined,
-    signal: AbortSignal,
-    more = '',
-  ): Promise<string> {
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(10 * minute)]);
-    const text = `${script('lay', [base, user?.uid ?? '', user?.gid ?? ''])}${more}`;
-    const process = await this.node.spawn(text, inTime);
-    const said = textOf(process, this.node.where);
-    // A script that ended early says why; the broken pipe that follows from it does not.
-    const [sent] = await Promise.allSettled([pipeline(Readable.from(frames), process.stdin), said]);
-    const answer = saidBy({ ...(await process.ended), stdout: await said }, 'cannot prepare the build');
-    if (sent.status === 'rejected') throw asFault(sent.reason);
-    return answer;
   }
 
   #persist<T>(signal: AbortSignal, attempt: (alive: () => void) => Promise<T>): Promise<T> {
@@ -247,24 +237,8 @@ class NodeShell implements SshShell {
 
   async #lookUp(name: string, signal: AbortSignal): Promise<JobUser> {
     const text = `echo "$EUID"; id -u -- ${quoted(name)} && id -g -- ${quoted(name)}; exit 0`;
-    return this.#checked((await this.#run(text, signal, `cannot look for the user ${name}`)).split('\n'));
-  }
-
-  #checked([euid, uid, gid]: readonly string[]): JobUser {
-    const name = this.#user;
-    const { where } = this.node;
-    if (uid === undefined || uid === '' || gid === undefined) {
-      throw refusal(
-        `there is no user ${name} for jobs on ${where}`,
-        `Run there: useradd --create-home --shell /bin/bash ${name}`,
-      );
-    }
-    if (uid === '0') throw refusal(`the job user ${name} is root on ${where}`, 'Name another account.');
-    if (euid !== '0')
-      throw refusal(`${where} may not change to the job user ${name}`, 'Log in as root, or set sudo: true.');
-    const user = { name, uid: Number(uid), gid: Number(gid) };
-    this.#known = Promise.resolve(user);
-    return user;
+    const said = await this.#run(text, signal, `cannot look for the user ${name}`);
+    return checkedUser(name, said.split('\n'), this.node.where);
   }
 }
 
@@ -279,29 +253,6 @@ function wordOf(said: string): Word {
   return blank < 0 ? { word: line, rest: '' } : { word: line.slice(0, blank), rest: line.slice(blank + 1) };
 }
 
-/** Whom the steps run as; never root. */
-function jobUserOf(target: SshTarget, user: string | undefined): string {
-  const asRoot = target.user === 'root' || target.sudo === true;
-  const name = user ?? (target.sudo === true && target.user !== 'root' ? target.user : undefined);
-  if (name === 'root' || (name === undefined && asRoot)) {
-    throw refusal(
-      `jobs on ${target.address} may not run as root, and no user for them is configured`,
-      'Name the account that steps run as, or log in as another user than root.',
-    );
-  }
-  if (name !== undefined && name !== target.user && !asRoot) {
-    throw refusal(
-      `${target.user} on ${target.address} may not change to the job user ${name}`,
-      'Log in as root, or set sudo: true.',
-    );
-  }
-  return asRoot ? (name ?? '') : '';
-}
-
-function refusal(message: string, hint: string): Fault {
-  return new Fault('job-user', message, { hint });
-}
-
 function settle(said: Word): void {
   switch (said.word) {
     case 'running':
@@ -310,6 +261,7 @@ function settle(said: Word): void {
     case 'lost':
       throw new Fault('node-lost', 'the build had begun, and its supervisor is gone without a result');
     default:
+      if (said.rest.includes('No space left on device')) throw noSpace('cannot start the build');
       throw new Fault(
         'node-lost',
         `the supervisor did not start: ${said.rest || said.word || 'it said nothing'}`,
@@ -318,22 +270,6 @@ function settle(said: Word): void {
         },
       );
   }
-}
-
-async function* givenFrames(step: number, files: AsyncIterable<CollectedFile>): AsyncIterable<Uint8Array> {
-  const folders = new Set<string>();
-  for await (const file of files) {
-    const path = `given/${step}/${checkedPath(file.path)}`;
-    const parts = path.split('/');
-    for (let depth = 1; depth < parts.length; depth++) {
-      const folder = parts.slice(0, depth).join('/');
-      if (folders.has(folder)) continue;
-      folders.add(folder);
-      yield* entryFrames([{ kind: 'folder', path: folder, mode: 0o755, owner: 'ours' }]);
-    }
-    yield* streamFrames({ path, mode: 0o644 }, file.content);
-  }
-  yield lastFrame;
 }
 
 const lostWords = {

@@ -22,8 +22,8 @@ open_file() {
   exec 3<&-
   # Before it is opened, for a fifo would hold us; afterwards again, for it may have become another one.
   [[ -f ./$1 ]] && { exec 3<"./$1"; } 2>/dev/null || return
-  real=$(readlink /proc/self/fd/3; echo x)
-  read -r links owner size kind < <(stat -L -c '%h %u %s %F' /proc/self/fd/3)
+  real=$(exec readlink /proc/self/fd/3)
+  read -r links owner size kind < <(exec stat -L -c '%h %u %s %F' /proc/self/fd/3)
   [[ $real == "$root"/* && $kind == regular* ]] && ((links == 1 || owner == ${2:-owner}))
 }
 give_file() {

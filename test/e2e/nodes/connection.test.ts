@@ -1,10 +1,9 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { quoted } from '../../../nodepool/remote.ts';
 import { NodeConnection } from '../../../nodepool/ssh/connection.ts';
 import { scanHostKeys } from '../../../nodepool/ssh/scan.ts';
 import { makeKeyPair } from '../../fakes/gerrit/keys.ts';
-import { freePort, missing, openSshd, type Sshd } from './sshd.ts';
+import { freePort, missing, openSshd, type Sshd, silentServer } from './sshd.ts';
 
 const why = missing();
 /** Typed, where expect's own matcher is any. */
@@ -126,7 +125,7 @@ describe.skipIf(why !== undefined)(`a connection to a node${why === undefined ? 
     const absent = new NodeConnection({ ...sshd.target, port: await freePort() });
     const asked = absent.run('true', { signal: soon(), deadline: 10_000 });
     await expect(asked).rejects.toMatchObject({ code: 'node-away', retry: true });
-    const quiet = await silent();
+    const quiet = await silentServer();
     const mute = new NodeConnection({ ...sshd.target, port: quiet.port, connectDeadline: 300 });
     await expect(mute.run('true', { signal: soon(), deadline: 10_000 })).rejects.toMatchObject({
       code: 'deadline',
@@ -135,22 +134,3 @@ describe.skipIf(why !== undefined)(`a connection to a node${why === undefined ? 
     await Promise.all([absent[Symbol.asyncDispose](), mute[Symbol.asyncDispose](), quiet.close()]);
   });
 });
-
-/** A server that accepts and never says a word. */
-async function silent(): Promise<{ port: number; close(): Promise<void> }> {
-  const sockets: Socket[] = [];
-  const server: Server = createServer((socket) => sockets.push(socket));
-  const port = await new Promise<number>((resolve) =>
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : 0);
-    }),
-  );
-  return {
-    port,
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
