@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PoolRecords } from '../nodepool/records.ts';
-import type { WorkQueue } from '../pipelines/ports.ts';
+import type { Claim, WorkQueue } from '../pipelines/ports.ts';
 import { openQueue } from '../workers/queue/bullmq.ts';
 import { pgliteQueue, postgresQueue } from '../workers/queue/postgres.ts';
 import type { RedisLink } from '../workers/redis/link.ts';
@@ -18,6 +18,8 @@ export interface Core {
   readonly redis: RedisLink | undefined;
   /** What the node pool writes down. */
   readonly records: PoolRecords;
+  /** Takes a part that only one process of the site may play. Undefined: another has it. */
+  alone(part: string): Promise<Claim | undefined>;
   /** Random, kept with the database: part of every id that leaves. */
   readonly site: string;
   /** The servers that are needed, by the name their probe has. */
@@ -61,6 +63,7 @@ export async function openCore(settings: CoreSettings, log: Logger): Promise<Cor
     queue,
     redis,
     records: poolRows(db),
+    alone: (part) => db.claim(`part/${part}`),
     site,
     watches,
     async close() {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { noPool } from '../../nodepool/config/config.ts';
 import { type Launcher, openLauncher } from '../../nodepool/launcher.ts';
 import { NodeRecord } from '../../nodepool/node.ts';
@@ -12,37 +13,88 @@ import type { PoolRecords } from '../../nodepool/records.ts';
 import { openShell, type ShellOf, shellsOver } from '../../nodepool/shells.ts';
 import { wallClock } from '../../nodepool/timer.ts';
 import { Fault } from '../../pipelines/fault.ts';
+import type { Claim } from '../../pipelines/ports.ts';
 import { crashpoint } from '../../workers/crashpoint.ts';
 import { handle } from '../../workers/handle.ts';
 import { acquirer, releaser } from '../../workers/nodes.ts';
 import { handOptions } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 
-/** The machines, and the hands that lend them and take them back. */
+/**
+ * The machines, and the hands that lend them and take them back. One process of a site does that; others stand by, and one of
+ * them goes on when it dies.
+ */
 export const nodes: PartOf = (house) => ({
   name: 'nodes',
   async start(stop) {
-    const { store } = need(house, 'core');
-    const pool = await openNodes(house);
-    house.made.nodes = pool;
-    const options = handOptions(house);
-    await handle(options, 'acquire', acquirer(pool), { concurrency: 1000 });
-    await handle(options, 'release', releaser(pool, store), { concurrency: 64 });
+    const opened = await openAlone(house);
+    let pool = opened?.pool;
+    const live = async (): Promise<void> => {
+      let mine = opened;
+      while (mine === undefined) {
+        await sleep(TRY, undefined, { signal: stop }).catch(() => undefined);
+        if (stop.aborted) return;
+        mine = await openAlone(house);
+      }
+      pool = mine.pool;
+      await Promise.race([pool.running, mine.lost, aborted(stop)]);
+    };
     return {
-      running: Promise.race([pool.running, aborted(stop)]),
+      running: live(),
       async close() {
-        await pool[Symbol.asyncDispose]();
+        await pool?.[Symbol.asyncDispose]();
       },
     };
   },
 });
 
+/** ms between tries to become the launcher. */
+const TRY = 1_000;
+
+/** Undefined: another process is the launcher. `lost` rejects when another has become it. */
+async function openAlone(house: House): Promise<{ pool: Launcher; lost: Promise<never> } | undefined> {
+  const core = need(house, 'core');
+  const claim = await core.alone('launcher');
+  if (claim === undefined) return undefined;
+  const pool = await openNodes(house, alone(core.records, claim));
+  house.made.nodes = pool;
+  const options = handOptions(house);
+  await handle(options, 'acquire', acquirer(pool), { concurrency: 1000 });
+  await handle(options, 'release', releaser(pool, core.store), { concurrency: 64 });
+  return {
+    pool,
+    lost: new Promise((_, reject) => {
+      claim.lost.addEventListener('abort', () => reject(takenOver()), { once: true });
+    }),
+  };
+}
+
+/** Records that are written only while nobody else is the launcher. */
+function alone(records: PoolRecords, claim: Claim): PoolRecords {
+  return {
+    all: () => records.all(),
+    get: (table, key) => records.get(table, key),
+    async commit(patch) {
+      await claim.sure().catch((caught: unknown) => {
+        throw claim.lost.aborted ? takenOver() : caught;
+      });
+      await records.commit(patch);
+    },
+  };
+}
+
+function takenOver(): Fault {
+  return new Fault('leader-lost', 'another process is the launcher now', {
+    hint: 'This one ends; started again it stands by.',
+  });
+}
+
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-async function openNodes(house: House): Promise<Launcher> {
-  const { records, site } = need(house, 'core');
+async function openNodes(house: House, records: PoolRecords): Promise<Launcher> {
+  const { site } = need(house, 'core');
   const local = localOptions(house);
   const shells = await openLocalShells(local);
   if (shells.sameUser) house.log.warn('jobs run as our own user: a patch could read the keys of this CI');
