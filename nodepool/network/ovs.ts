@@ -64,6 +64,7 @@ function transaction(set: string, node: NodePlan): string {
 export const ovsFunctions = String.raw`
 vs() { ovs-vsctl --timeout=30 "$@"; }
 ovs_runs() { ovs-appctl --timeout=5 -t ovs-vswitchd version >/dev/null 2>&1; }
+mark_of() { vs --if-exists get "$1" "$2" external-ids:stackgate 2>/dev/null | tr -d '"'; }
 ours() { vs --bare --columns=name find "$1" 'external_ids:stackgate!=""' 2>/dev/null | grep .; }
 
 install_ovs() {
@@ -90,12 +91,12 @@ start_ovs() {
 sweep_ovs() {
   local name
   for name in $(ours Bridge); do
-    case " $* " in *" $name "*) [ "$(vs get Bridge "$name" external-ids:stackgate)" != "$set" ] || continue ;; esac
+    case " $* " in *" $name "*) [ "$(mark_of Bridge "$name")" != "$set" ] || continue ;; esac
     [ "$name" != br-phy ] || continue
     must vs --if-exists del-br "$name"
   done
   for name in $(ours Interface); do
-    case " $* " in *" $name "*) [ "$(vs get Interface "$name" external-ids:stackgate)" != "$set" ] || continue ;; esac
+    case " $* " in *" $name "*) [ "$(mark_of Interface "$name")" != "$set" ] || continue ;; esac
     must vs --if-exists del-port "$name"
   done
 }
@@ -103,7 +104,7 @@ sweep_ovs() {
 # unless_there BRIDGE: it will be ours if it is not there yet.
 unless_there() {
   if vs br-exists "$1"; then
-    [ "$(vs --if-exists get Bridge "$1" external-ids:stackgate)" ] || keep_mtu "$1"
+    [ "$(mark_of Bridge "$1")" ] || keep_mtu "$1"
     return
   fi
   made="$made -- set Bridge $1 datapath_type=$datapath external-ids:stackgate=$set"
@@ -142,7 +143,7 @@ own_underlay() {
 # give_underlay: the way back.
 give_underlay() {
   local link
-  [ "$(vs --if-exists get Bridge br-phy external-ids:stackgate 2>/dev/null)" ] || return 0
+  [ "$(mark_of Bridge br-phy)" ] || return 0
   link=$(vs get Bridge br-phy external-ids:stackgate-link | tr -d '"')
   trap '' HUP INT TERM PIPE
   vs del-port br-phy "$link"

@@ -108,7 +108,8 @@ describe.skipIf(missing !== undefined)('a node set', () => {
       await Promise.all(members.map((host) => host.sh('service openvswitch-switch start >/dev/null 2>&1')));
     }
     const before = await Promise.all(members.map(stateOf));
-    const set = setOf(`set-${story}`, members, spec);
+    // An id that begins with a digit is another word to Open vSwitch.
+    const set = setOf(`7-${story}`, members, spec);
     expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
     const withoutKeys = async (host: Host) =>
       (await stateOf(host)).replaceAll(/^[0-9a-f]{32} .*(id_rsa|authorized_keys).*$/gm, '');
@@ -227,6 +228,28 @@ describe.skipIf(missing !== undefined)('a node set', () => {
       ],
     });
     await without(a, b, c);
+  });
+
+  it.each([
+    ['Linux bridges', linux],
+    ['Open vSwitch', ovs],
+  ])('is joined over an IPv6 underlay: %s', async (driver, spec) => {
+    const story = `six-${spec.driver}`;
+    const members = await trio(story);
+    await Promise.all(
+      members.map((host) => host.sh(`ip address add fd53::${host.node.place}/64 dev eth0 nodad`)),
+    );
+    const { members: four, ...set } = setOf(`6-${story}`, members, spec);
+    const six = four.map((member, index) => ({
+      ...member,
+      privateAddress: `fd53::${members[index]?.node.place}`,
+    }));
+    const joined = await joinNodes({ ...set, members: six }, soon());
+    expect(joined).toMatchObject({ kind: 'joined', remarks: [], plan: { mtu: 1430 } });
+    await members[1].sh('ping -q -c 1 -W 5 -M do -s 1402 172.24.4.3');
+    expect(await members[0].sh('cat /etc/nodepool/sub_nodes_private')).toMatch(/^fd53::\d+\nfd53::\d+$/);
+    expect(await partNodes({ ...set, members: six }, soon())).toEqual({ kind: 'parted' });
+    await without(...members);
   });
 
   it('is refused before any node is touched', async () => {
