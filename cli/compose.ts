@@ -11,6 +11,7 @@ import { merger } from './parts/merger.ts';
 import { nodes } from './parts/nodes.ts';
 import { reloads } from './parts/reloads.ts';
 import { scheduler } from './parts/scheduler.ts';
+import { timers } from './parts/timers.ts';
 import { logUpkeep, rowUpkeep } from './parts/upkeep.ts';
 import { worker } from './parts/worker.ts';
 import { world } from './parts/world.ts';
@@ -32,7 +33,7 @@ export type Process = Role | 'start';
 
 function partsOf(opening: Opening): Readonly<Record<Process, readonly PartOf[]>> {
   const wanted = () => opening.config;
-  const plans = [scheduler(wanted), reloads(opening), intake(wanted)];
+  const plans = [scheduler(wanted), reloads(opening), intake(wanted), timers];
   return {
     start: [database, gerrits, serverDoor, nodes, merger, worker, hands, ...plans, logUpkeep, rowUpkeep],
     server: [database, gerrits, world, serverDoor, logUpkeep],

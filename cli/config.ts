@@ -8,13 +8,16 @@ import { type JobsRead, readJobs } from '../jobs/resolve.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
 import type { Compared } from '../pipelines/layout/diff.ts';
 import type { LayoutMemory } from '../pipelines/layout/memory.ts';
+import { NOTHING_SAID } from '../pipelines/layout/metajobs.ts';
 import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
+import { readPlugins } from './plugins.ts';
 import { checkoutInForce } from './reload/checkouts.ts';
 import { secretProblems } from './secrets.ts';
 import { readSite, readText, type Site, type SitePlaces, sitePath } from './site.ts';
+import { readSlaveScripts } from './slavescripts.ts';
 
 /** Layout and jobs of a site, read and checked together: everything or nothing takes effect. */
 export interface ConfigRead {
@@ -100,12 +103,18 @@ export function readConfig(site: Site, base: string, options: ReadOptions = {}):
           include: (path) => readText(sitePath(dirname(layoutPath), path)),
           ...(memory === undefined ? {} : { memory }),
         });
+  const plugins = readPlugins(site, base);
+  const scripts = readSlaveScripts(site, base);
+  problems.push(...plugins.problems, ...scripts.problems);
   const jobsRead = readJobs(
     jobSources.filter((file) => file !== undefined),
     {
       read: (path) => readText(sitePath(root, path)),
       unsupported: site.unsupported,
       settings: jjbSettings(site, root),
+      scpSites: Object.keys(site['scp-sites']),
+      own: plugins.parts,
+      ...(scripts.files === undefined ? {} : { slaveScripts: new Set(scripts.files.keys()) }),
     },
   );
   sources.push(...jobsRead.included);
@@ -117,7 +126,7 @@ export function readConfig(site: Site, base: string, options: ReadOptions = {}):
   }
   const read = { problems, sources, jobs: jobsRead, ...(layout === undefined ? {} : { layout }) };
   if (layout === undefined || problems.some(isError)) return read;
-  return { ...read, config: freeze(layout, jobsRead.jobs) };
+  return { ...read, config: freeze(throttled(layout, jobsRead.jobs), jobsRead.jobs) };
 }
 
 function jjbSettings({ jjb }: Site, root: string): JjbSettings {
@@ -139,6 +148,17 @@ function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): 
     Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]),
   );
   return { digest, layout, jobs, needs };
+}
+
+/** Jobs that may run so many times at once hold a semaphore, unless the layout has another lock for them. */
+function throttled(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): Layout {
+  const rules = Object.entries(jobs).flatMap(([name, { throttle }]) => {
+    if (throttle === undefined) return [];
+    const rule = own(layout.jobs, name) ?? { ...NOTHING_SAID, name };
+    if (rule.mutex !== undefined || rule.semaphore !== undefined) return [];
+    return [[name, { ...rule, semaphore: { name: throttle.name, count: throttle.total } }] as const];
+  });
+  return rules.length === 0 ? layout : { ...layout, jobs: { ...layout.jobs, ...Object.fromEntries(rules) } };
 }
 
 /** A configuration as it is compared with another. */

@@ -129,6 +129,17 @@ const WorkerDoor = z.strictObject({
   url: z.string().optional().describe('Base URL of that for other machines. `http://LISTEN/` when left out.'),
 });
 
+export const ScpSite = z.strictObject({
+  host: z.string().min(1).describe('Name or address of the host.'),
+  port: z.int().min(1).max(65535).default(22).describe('Port of its SSH server.'),
+  user: z.string().min(1).describe('User to log in as.'),
+  key: Path.describe('Private key file, readable by its owner only.'),
+  'host-key': z
+    .union([z.string(), z.array(z.string())])
+    .describe('Its public host key: `ssh-ed25519 AAAA...`, or `SHA256:...`.'),
+  root: z.string().startsWith('/', 'expected an absolute path').describe('Folder below which targets lie.'),
+});
+
 export const Site = z.strictObject({
   data: Path.default('data').describe('Data directory: database, repositories, workspaces, logs.'),
   listen: Listen.default('127.0.0.1:8001').describe('Where the web server listens. Port 0 takes a free one.'),
@@ -163,6 +174,16 @@ export const Site = z.strictObject({
     .enum(['error', 'ignore'])
     .default('error')
     .describe('What to do with builders and publishers that are not supported.'),
+  'slave-scripts': Path.optional().describe(
+    'A directory of scripts that jobs call at `/usr/local/jenkins/slave_scripts`: laid on the node beside every build.',
+  ),
+  'scp-sites': z
+    .record(z.string(), ScpSite)
+    .default({})
+    .describe('Hosts that jobs copy files to, by the `site:` of their scp publishers.'),
+  plugins: Path.optional().describe(
+    "A JavaScript module with builders and publishers of the site's own (docs/jobs.md). It runs with Stackgate's rights.",
+  ),
   jjb: z
     .strictObject({
       compat: z

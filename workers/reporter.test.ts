@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MailAction, ReportAction } from '../pipelines/action.ts';
 import { stopped } from '../pipelines/fault.ts';
 import { memoryStore } from './memory/store.ts';
-import { fetchHand, mailHand, reportHand, SmtpSettings } from './reporter.ts';
+import { SmtpSettings } from './publishers/mailer.ts';
+import { fetchHand, mailHand, reportHand } from './reporter.ts';
 
 /** A mail server that speaks just enough SMTP, and may hang up after it took a mail. */
 async function startSmtp(): Promise<{

@@ -1,7 +1,9 @@
 import { GerritSettings } from '../../workers/gerrit/settings.ts';
 import { gerritReview, transportOf } from '../../workers/gerrit/source.ts';
 import { type GerritConnection, openConnection } from '../../workers/intake.ts';
-import { type Reviews, SmtpSettings } from '../../workers/reporter.ts';
+import { SmtpSettings } from '../../workers/publishers/mailer.ts';
+import type { ScpHost } from '../../workers/publishers/scphost.ts';
+import type { Reviews } from '../../workers/reporter.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { type Site, type GerritConnection as SiteGerrit, sitePath } from '../site.ts';
 
@@ -83,4 +85,14 @@ export function smtpSettings(site: Site): Map<string, SmtpSettings> {
     found.set(connection, SmtpSettings.parse({ connection, server, port, defaultFrom, defaultTo }));
   }
   return found;
+}
+
+/** Hosts of `scp-sites`, as publishers take them. */
+export function scpHosts(site: Site, path: (text: string) => string): Map<string, ScpHost> {
+  return new Map(
+    Object.entries(site['scp-sites']).map(([name, { host, port, user, key, root, 'host-key': hostKey }]) => [
+      name,
+      { name, host, port, user, root, keyFile: path(key), hostKeys: [hostKey].flat().join('\n') },
+    ]),
+  );
 }

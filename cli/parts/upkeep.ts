@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { JobDefinition } from '../../jobs/definition.ts';
+import { discard } from '../../workers/logs/discard.ts';
 import { keepProblem, sweepLogs } from '../../workers/logs/retention.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 
@@ -12,7 +15,8 @@ export const logUpkeep: PartOf = (house) => ({
     const problem = keepProblem(keep);
     if (problem !== undefined) house.log.warn(problem.message);
     const sweep = () => sweepLogs(logsOf(house), keep, Date.now(), stop);
-    return { running: hourly(house, 'old log folders', sweep, stop) };
+    const all = async () => (await sweep()) + (await discardBuilds(house));
+    return { running: hourly(house, 'old log folders', all, stop) };
   },
 });
 
@@ -25,6 +29,23 @@ export const rowUpkeep: PartOf = (house) => ({
     return { running: hourly(house, 'old rows', () => store.prune({ facts: keep, history: keep }), stop) };
   },
 });
+
+/** Build discarders of jobs, where they keep less than the site. */
+async function discardBuilds(house: House): Promise<number> {
+  const { store } = need(house, 'core');
+  let changed = 0;
+  for (const value of Object.values(house.made.world?.config?.jobs ?? {})) {
+    const job = JobDefinition.pick({ name: true, discard: true }).safeParse(value).data;
+    if (job?.discard === undefined) continue;
+    const rows = await store.builds({ job: job.name, limit: MOST_BUILDS });
+    const builds = rows.flatMap((row) => Finished.safeParse(row.value).data ?? []);
+    changed += await discard(logsOf(house), builds, job.discard, Date.now());
+  }
+  return changed;
+}
+
+const Finished = z.object({ logPath: z.string(), finishedAt: z.number() });
+const MOST_BUILDS = 10_000;
 
 async function hourly(
   { log }: House,

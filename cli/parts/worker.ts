@@ -2,17 +2,24 @@ import { join } from 'node:path';
 import { JobDefinition } from '../../jobs/definition.ts';
 import { own } from '../../pipelines/own.ts';
 import type { LogSite, SiteConfig } from '../../pipelines/ports.ts';
-import { executor } from '../../workers/executor.ts';
+import { type ExecutorOptions, executor } from '../../workers/executor.ts';
 import { repositoriesOf } from '../../workers/git/elsewhere.ts';
 import { handle } from '../../workers/handle.ts';
 import { directorySite } from '../../workers/logs/site.ts';
 import { streamedSite } from '../../workers/logs/stream.ts';
+import { neighboursOf } from '../../workers/past.ts';
+import { smtpMailer } from '../../workers/publishers/mailer.ts';
 import { fetchHand, mailHand } from '../../workers/reporter.ts';
+import { siteSecrets } from '../../workers/secrets/secrets.ts';
 import { publicUrl } from '../addresses.ts';
 import type { Core } from '../core.ts';
 import { handOptions } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
-import { smtpSettings } from './gerrits.ts';
+import { readPlugins } from '../plugins.ts';
+import { secretSettings } from '../secrets.ts';
+import { sitePath } from '../site.ts';
+import { readSlaveScripts } from '../slavescripts.ts';
+import { scpHosts, smtpSettings } from './gerrits.ts';
 import { shellsOf } from './nodes.ts';
 
 /** The hands that ask, build and mail. */
@@ -31,6 +38,10 @@ export const worker: PartOf = (house) => ({
       site: logSite(house),
       definition: definitions(core),
       shellOf,
+      secrets: siteSecrets(secretSettings(house.site, house.base)),
+      neighbours: neighboursOf(store, logsOf(house)),
+      publishers: publishersOf(house, site),
+      tools: { slaveScripts: readSlaveScripts(house.site, house.base).files ?? new Map() },
       repositories: (action, signal) => repositories(action.params, signal),
       consoleLimit: house.site.logs['max-console'] * 1024 * 1024,
     });
@@ -48,6 +59,15 @@ function logSite(house: House): LogSite {
   const { redis } = need(house, 'core');
   const folder = directorySite({ directory: logsOf(house), url: `${publicUrl(house)}logs/` });
   return redis === undefined ? folder : streamedSite(folder, redis);
+}
+
+function publishersOf(house: House, id: string): NonNullable<ExecutorOptions['publishers']> {
+  const [smtp] = smtpSettings(house.site).values();
+  return {
+    scpHosts: scpHosts(house.site, (path) => sitePath(house.base, path)),
+    own: readPlugins(house.site, house.base).publishers,
+    ...(smtp === undefined ? {} : { mailer: smtpMailer(smtp, id) }),
+  };
 }
 
 /** Job definitions by configuration; builds of one item ask for the same one. */

@@ -144,7 +144,8 @@ function combiner(): (applied: readonly Metajob[], own: JobEntry | undefined) =>
   };
 }
 
-const NOTHING_SAID: Nameless = {
+/** A job of which no layout says anything. */
+export const NOTHING_SAID: Nameless = {
   voting: true,
   holdFollowingChanges: false,
   attempts: 3,

@@ -19,6 +19,8 @@ export interface SiteSpec {
   readonly more?: readonly string[];
   /** HOST:PORT of the server; a free port when left out. */
   readonly listen?: string;
+  /** Further connections, as YAML. */
+  readonly connections?: string;
 }
 
 export const CI_USER = 'demo-ci';
@@ -53,6 +55,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     `    name: ${CI_NAME}`,
     `    url: ${spec.gerrit.webUrl}`,
     ...extra,
+    ...(spec.connections === undefined ? [] : [spec.connections.trimEnd().replace(/^/gm, '  ')]),
     'nodes:',
     '  local:',
     `    max-parallel-jobs: ${spec.parallel ?? 4}`,

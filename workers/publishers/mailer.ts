@@ -1,6 +1,20 @@
 import { createTransport } from 'nodemailer';
+import { z } from 'zod';
 import { Fault } from '../../pipelines/fault.ts';
-import type { SmtpSettings } from '../reporter.ts';
+
+export const SmtpSettings = z.object({
+  connection: z.string(),
+  server: z.string().default('localhost'),
+  port: z.number().int().min(1).max(65_535).default(25),
+  /** TLS from the first byte; STARTTLS is used anyway where the server offers it. */
+  tls: z.boolean().default(false),
+  user: z.string().optional(),
+  password: z.string().optional(),
+  defaultFrom: z.string().default('zuul'),
+  defaultTo: z.string().default('zuul'),
+  deadline: z.number().int().positive().default(30_000),
+});
+export type SmtpSettings = z.infer<typeof SmtpSettings>;
 
 /** The mail server of the site, for publishers. */
 export interface Mailer {

@@ -52,6 +52,7 @@ export async function openSshd(options: { maxSessions?: number } = {}): Promise<
     `HostKey ${file('host_ecdsa')}`,
     `AuthorizedKeysFile ${file('authorized_keys')}`,
     'PidFile none',
+    'Subsystem sftp internal-sftp',
     'UsePAM no',
     'StrictModes no',
     'PasswordAuthentication no',
