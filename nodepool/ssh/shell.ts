@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Fault } from '../../pipelines/fault.ts';
-import type { CollectedFile, Shell, ShellBuild } from '../../pipelines/ports.ts';
+import type { Clock, CollectedFile, Shell, ShellBuild } from '../../pipelines/ports.ts';
+import type { Judgement, NodeNeeds } from '../preflight.ts';
 import { quoted } from '../remote.ts';
 import {
   defaultLimits,
@@ -17,6 +18,7 @@ import { followOver, placeAt } from './follow.ts';
 import { entryFrames, lastFrame } from './frames.ts';
 import { checkedUser, jobUserOf } from './jobuser.ts';
 import { givenFrames, layDown } from './lay.ts';
+import { preflight } from './probe.ts';
 import { layRepositories } from './repositories.ts';
 import { noSpace, saidBy, script } from './script.ts';
 import type { SshTarget } from './session.ts';
@@ -45,8 +47,10 @@ export interface SshShellOptions {
 }
 
 export interface SshShell extends Shell {
-  /** The way to the node, for what is no build: preflight, networks. */
+  /** The way to the node, for what is no build: node sets, networks. */
   readonly node: NodeConnection;
+  /** Is the machine fit for builds as these options want them? */
+  preflight(needs: Omit<NodeNeeds, 'root' | 'sudo'>, clock: Clock, signal: AbortSignal): Promise<Judgement>;
   /** Builds that something of is on the node. */
   leftovers(signal: AbortSignal): Promise<string[]>;
 }
@@ -158,6 +162,11 @@ class NodeShell implements SshShell {
             : 'Files of other users need root (or sudo: true) to be removed.',
       },
     );
+  }
+
+  preflight(...[needs, clock, signal]: Parameters<SshShell['preflight']>): Promise<Judgement> {
+    const { root, sudo } = this.#options;
+    return preflight(this.node, { ...needs, root, sudo }, this.#user, clock, signal);
   }
 
   async leftovers(signal: AbortSignal): Promise<string[]> {
