@@ -44,6 +44,8 @@ export const quirks = {
     'Zuul lost the report of a merge conflict in a disabled pipeline in an endless recursion.',
   'raw-comments':
     'Zuul matched comments as Gerrit sends them, so that `(1 comment)` after the header or a patchset-level comment defeats the patterns.',
+  'hears-other-cis':
+    'Zuul took a comment of another CI, which quotes what people may write, for that of a person; with us a trigger must ask for it by username or e-mail address.',
   'nobody-passes':
     'In Zuul an event that names no account passes every `username` and `email` filter of a trigger.',
   'event-prefix': 'Zuul took the event of a trigger for the beginning of the type of an event.',

@@ -4,6 +4,7 @@ import { no, type Reason } from './match.ts';
 import { match, search } from './pattern.ts';
 import type { Quirk } from './quirks.ts';
 import { labelKey, signed } from './require.ts';
+import { isByRobot } from './robots.ts';
 
 const NO_REVISION = '0'.repeat(40);
 
@@ -65,7 +66,12 @@ function commentReason(
 ): string | undefined {
   if (trigger.comments.length === 0) return undefined;
   const texts = commentTexts(event, quirks);
-  if (texts.some((text) => trigger.comments.some((pattern) => search(pattern, text)))) return undefined;
+  if (texts.some((text) => trigger.comments.some((pattern) => search(pattern, text)))) {
+    const named = trigger.usernames.length > 0 || trigger.emails.length > 0 || has(quirks, 'hears-other-cis');
+    return named || !isByRobot(event)
+      ? undefined
+      : 'another CI wrote it, and what CIs write starts nothing by its text';
+  }
   return texts.length === 0 ? 'the event has no comment' : 'the comment matches none of its patterns';
 }
 

@@ -95,6 +95,32 @@ describe('check', () => {
     expect(ring.builds.length).toBeGreaterThan(builds);
   });
 
+  test('what another CI writes starts nothing by its text, unless the trigger asks for it by name', () => {
+    const ring = openRing(
+      configFrom(
+        layout
+          .replace('comment: (?i)^recheck}', 'comment: (?i)recheck}')
+          .replace(
+            'approval: [{Approved: 1}]}]}',
+            'approval: [{Approved: 1}]}, {event: comment-added, username: ^zuul$, comment: succeeded}]}',
+          ),
+      ),
+    );
+    push(ring, { number: '1' });
+    finishAll(ring);
+    const other = { name: 'Acme Storage CI', username: 'acme' };
+    const said = (text: string, account: { name?: string; username: string }) =>
+      event(ring, 'comment-added', '1', account.username, { comment: text, approvals: [], account });
+    const help = 'Patch Set 1:\n\nTo run it again leave a comment: recheck';
+    expect(said(help, other)).toBe('no pipeline wants it');
+    expect(said(help, { username: 'cisco-neutron-ci' })).toBe('no pipeline wants it');
+    const report =
+      'Patch Set 1: Verified-1\n\nBuild failed.  Or say recheck.\n\n- dsvm http://x/1 : FAILURE in 2m 03s\n';
+    expect(said(report, { username: 'somebody' })).toBe('no pipeline wants it');
+    expect(said('Patch Set 1:\n\nBuild succeeded.', { username: 'zuul' })).toContain('asked about');
+    expect(said('Patch Set 1:\n\nBuild failed. recheck', { username: 'jane' })).toContain('asked about');
+  });
+
   test('a newer patchset takes the place of the older one, before Gerrit says more', () => {
     const ring = open();
     push(ring, { number: '1' });
