@@ -165,7 +165,9 @@ export const Site = z.strictObject({
     .describe(
       'The data repository: `layout`, `jobs` and `jjb.include-path` are paths in it, and every new commit that is valid takes effect.',
     ),
-  layout: Path.default('layout.yaml').describe("Zuul v2's layout file: pipelines, projects, jobs' rules."),
+  layout: Path.default('layout.yaml').describe(
+    "Zuul v2's layout file ([layout.md](layout.md)): pipelines, projects, jobs' rules.",
+  ),
   jobs: z
     .union([Path, z.array(Path)])
     .default('jobs')
@@ -210,7 +212,9 @@ export const Site = z.strictObject({
   dialect: z
     .enum(['stackgate', 'zuul-2.6'])
     .default('stackgate')
-    .describe('`zuul-2.6` refuses every key that Zuul 2.6 did not know.'),
+    .describe(
+      '`zuul-2.6` refuses every key that Zuul 2.6 did not know; [layout.md](layout.md) says what Stackgate adds.',
+    ),
   'parameter-functions': z
     .record(z.string(), ParameterRule)
     .default({})

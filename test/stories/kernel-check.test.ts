@@ -121,6 +121,36 @@ describe('check', () => {
     expect(said('Patch Set 1:\n\nBuild failed. recheck', { username: 'jane' })).toContain('asked about');
   });
 
+  test('a stranger’s patch runs once somebody who may has looked at it, and so for each patchset', () => {
+    const trust = 'trust: {username: ^core_, approval: [{username: ^core_, Workflow: 1}]}';
+    const ring = openRing(
+      configFrom(layout.replace('manager: independent', `manager: independent\n    ${trust}`)),
+    );
+    const why =
+      'not in check: owner_jane is not trusted here, and nobody else has approved it with workflow +1, ' +
+      'a username that matches ^core_';
+    push(ring, { number: '1' });
+    expect(ring.facts.at(-1)?.note).toBe(why);
+    expect(ring.builds).toEqual([]);
+    const vote = { label: 'Workflow', value: 1, grantedOn: ring.now };
+    // Her own vote is no second opinion.
+    mustChange(ring.gerrit, '1').votes.push({ ...vote, user: 'owner_jane' });
+    comment(ring, '1', 'Patch Set 1:\n\nrecheck');
+    expect(ring.facts.at(-1)?.note).toBe(why);
+    mustChange(ring.gerrit, '1').votes.push({ ...vote, user: 'core_bob' });
+    comment(ring, '1', 'Patch Set 1:\n\nrecheck');
+    expect(jobs(ring)).toEqual(['unit [1,1]']);
+    amend(ring, '1');
+    event(ring, 'patchset-created', '1', 'owner_jane');
+    expect(jobs(ring)).toEqual([]);
+    // Nor does it run as part of what others push on top of it.
+    mustChange(ring.gerrit, '1').votes = [];
+    create(ring, { number: '2', depends: [changeIdOf('1')] });
+    mustChange(ring.gerrit, '2').votes.push({ ...vote, user: 'core_bob' });
+    event(ring, 'patchset-created', '2', 'core_bob');
+    expect(ring.facts.at(-1)?.note).toContain('it needs 1,2: not in check: owner_jane is not trusted');
+  });
+
   test('a newer patchset takes the place of the older one, before Gerrit says more', () => {
     const ring = open();
     push(ring, { number: '1' });
