@@ -7,7 +7,7 @@ import type { GerritEvent } from './event.ts';
  */
 export function isByRobot({ account, comment }: Pick<GerritEvent, 'account' | 'comment'>): boolean {
   const { name = '', username = '' } = account ?? {};
-  if (/ CI$/.test(name) || /^(?:zuul|jenkins)$|[-_.]ci$/i.test(username)) return true;
+  if (name.endsWith(' CI') || /^(?:zuul|jenkins)$|[-_.]ci$/i.test(username)) return true;
   return comment !== undefined && HEADER.test(comment) && RESULT.test(comment);
 }
 
