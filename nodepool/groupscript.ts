@@ -120,18 +120,21 @@ export function partScript(set: NodeSet): string[] {
   ];
 }
 
-/** Runs what comes on stdin, under its `#!` line or bash, as Nodepool ran its ready scripts. */
+/** Runs what comes on stdin, under its `#!` line or bash, as Nodepool ran its ready scripts. Says why it failed, at most. */
 export const readyScript = String.raw`
-file=$(mktemp) || exit
-trap 'rm -f "$file"' EXIT
+file=$(mktemp) && log=$(mktemp) || exit
+trap 'rm -f "$file" "$log"' EXIT
 cat >"$file" && chmod 700 "$file" || exit
 set -a
 . /etc/nodepool/provider
 set +a
 case $(head -c 2 "$file") in
-  '#!') "$file" </dev/null ;;
-  *) bash "$file" </dev/null ;;
-esac
+  '#!') "$file" ;;
+  *) bash "$file" ;;
+esac >"$log" 2>&1 </dev/null
+code=$?
+[ "$code" = 0 ] || tail -n 20 "$log" >&2
+exit "$code"
 `.trim();
 
 /** Values are words of one line, whatever a cloud calls itself; a shell reads them. */

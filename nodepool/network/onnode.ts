@@ -1,6 +1,6 @@
 import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { RemoteRun } from '../remote.ts';
-import { asRoot } from './script.ts';
+import { asRoot, stillRuns } from './script.ts';
 
 /** A node of a set that we can run scripts on. */
 export interface Reachable {
@@ -38,8 +38,7 @@ export async function said(
   try {
     const { code, signal: killed, stdout, stderr } = await run();
     if (code === 0) return { kind: 'said', stdout };
-    const end = killed === null ? `exit ${code}` : killed;
-    return { kind: 'failed', node: node.name, reason: lastLine(stderr) ?? `its script ended with ${end}` };
+    return { kind: 'failed', node: node.name, reason: reasonOf(code, killed, stderr) };
   } catch (error) {
     signal.throwIfAborted();
     const fault = asFault(error);
@@ -64,6 +63,11 @@ export async function onAll<N extends Reachable>(
     ),
     said: answers.map((each) => (each.kind === 'said' ? each.stdout : '')),
   };
+}
+
+function reasonOf(code: number | null, killed: string | null, stderr: string): string {
+  if (code === stillRuns) return 'a script that was sent before still runs there';
+  return lastLine(stderr) ?? `its script ended with ${killed ?? `exit ${code}`}`;
 }
 
 function lastLine(text: string): string | undefined {

@@ -23,7 +23,7 @@ export function ovsScript(set: string, node: NodePlan, spec: NetworkSpec): strin
     `made=''`,
     ...node.bridges.map(({ name }) => call('unless_there', name)),
     `must vs ${transaction(set, node)} $made`,
-    ...node.bridges.map(({ name }) => call('must ip link set dev', name, 'up')),
+    ...node.bridges.map(({ name }) => call('raise', name)),
     ...addressLines(node),
   ];
 }
@@ -108,6 +108,11 @@ unless_there() {
     return
   fi
   made="$made -- set Bridge $1 datapath_type=$datapath external-ids:stackgate=$set"
+}
+
+raise() {
+  [ -e "/sys/class/net/$1" ] || fail "Open vSwitch made no interface $1: does the kernel have openvswitch (modprobe openvswitch)? If not, use datapath netdev"
+  must ip link set dev "$1" up
 }
 
 # move FROM TO: addresses and routes. Nobody's hanging up may stop it half way.

@@ -19,6 +19,9 @@ export interface Script {
 /**
  * Bash reads a `{ }` to its end before it runs the first line of it: a script that was cut off on its way does nothing. What
  * runs in it has an empty stdin, so that nothing eats the rest.
+ *
+ * A script goes on when whoever sent it is gone. The next one waits for it, so that two never work on one node; daemons that a
+ * script starts do not inherit the lock (`-o`).
  */
 export function asRoot(lines: readonly string[]): Script {
   const input = [
@@ -32,10 +35,16 @@ export function asRoot(lines: readonly string[]): Script {
     '',
   ];
   return {
-    script: 'if [ "$(id -u)" = 0 ]; then exec bash -s; else exec sudo -n -- bash -s; fi',
+    script: `if [ "$(id -u)" = 0 ]; then exec ${locked}; else exec sudo -n -- ${locked}; fi`,
     input: input.join('\n'),
   };
 }
+
+/** How a script ends that waited in vain. */
+export const stillRuns = 24;
+
+/** Shorter than any script's deadline. */
+const locked = `flock -o -w 45 -E ${stillRuns} /run/stackgate.lock bash -s`;
 
 /** The end of a script that said a sentence for people on stderr; far from what shells and commands use. */
 export const saidNo = 23;

@@ -138,6 +138,25 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     await without(...members);
   });
 
+  it('is joined by the next life while scripts of a killed one still run', async () => {
+    const members = await trio('lives');
+    const before = await Promise.all(members.map(stateOf));
+    for (const wait of [100, 200, 300, 400]) {
+      const life = new AbortController();
+      const one = await trio('lives');
+      const cut = joinNodes(setOf('set-one', one, linux), life.signal).catch(() => undefined);
+      await sleep(wait);
+      // What the nodes see of a kill -9: the connection is gone without a word, and nobody calls again.
+      const dropped = one.map(({ remote }) => remote.drop());
+      life.abort(new Error('killed'));
+      await Promise.all([...dropped, cut]);
+      expect(await joinNodes(setOf('set-two', members, linux), soon())).toMatchObject({ kind: 'joined' });
+    }
+    expect(await partNodes(setOf('set-two', members, linux), soon())).toEqual({ kind: 'parted' });
+    expect(await Promise.all(members.map(stateOf))).toEqual(before);
+    await without(...members);
+  });
+
   it('whose member dies amid joining fails with its name, and the others part', async () => {
     const members = await trio('dying');
     const set = setOf('set-dying', members, linux);
@@ -216,6 +235,13 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     expect(await partNodes(setOf('set-last', [b, c], ovs), soon())).toEqual({ kind: 'parted' });
     expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
     expect(await Promise.all([a, b, c].map(stateOf))).toEqual(before);
+    // This kernel may have no openvswitch; then that is what it says.
+    const kernel = await joinNodes(setOf('set-kernel', [b, c], networkSpec('dvr')), soon());
+    if (kernel.kind === 'failed') {
+      expect(kernel.failures[0]?.reason).toMatch(
+        /^Open vSwitch made no interface br-ex: .* use datapath netdev$/,
+      );
+    }
     // What is no bridge of the driver's kind is refused in words.
     await a.sh('ip link del br-ex; ip link add br-ex type veth peer name other');
     expect(await joinNodes(set, soon())).toEqual({
@@ -262,6 +288,11 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     });
     expect(await joinNodes({ ...setOf('set', [a]), user: 'root; reboot' }, soon())).toMatchObject({
       kind: 'refused',
+    });
+    const bad = setOf('set', [a], undefined, 'echo about to; echo no mirror here >&2; exit 3');
+    expect(await joinNodes(bad, soon())).toEqual({
+      kind: 'failed',
+      failures: [{ node: 'refused', reason: 'ready script: no mirror here' }],
     });
     const stopped = AbortSignal.abort(new Error('enough'));
     await expect(joinNodes(setOf('set', [a]), stopped)).rejects.toThrow('enough');

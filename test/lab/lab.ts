@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -92,7 +92,13 @@ export function labMissing(): string | undefined {
     ([command]) => !places.some((place) => existsSync(join(place, command))),
   );
   const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
-  return packages === '' ? undefined : `the node lab needs: apt-get install -y ${packages}`;
+  if (packages !== '') return `the node lab needs: apt-get install -y ${packages}`;
+  try {
+    execFileSync('unshare', ['--mount', '--net', '--pid', '--uts', '--fork', 'true'], { stdio: 'ignore' });
+  } catch {
+    return 'the node lab needs to make namespaces: give its container --privileged';
+  }
+  return undefined;
 }
 
 const prefix = 'stackgate-lab.';
