@@ -1,92 +1,99 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, styleText } from 'node:util';
-import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
-import { pushForReview } from '../harness/gitpush.ts';
+import { parseArgs } from 'node:util';
+import { startGerrit } from '../fakes/gerrit/server.ts';
 import { type Instance, startInstance } from '../harness/instance.ts';
-import { CI_USER, writeSite } from '../harness/site.ts';
+import { freePort } from '../harness/servers.ts';
+import { writeSite } from '../harness/site.ts';
+import { borrowServers } from './servers.ts';
 import { demoJobs, demoLayout } from './site.ts';
+import { PROJECT, type Stage, tellOfCheck, tellOfGate } from './story.ts';
+import { heading, say } from './words.ts';
 
 /**
- * `npm run demo`: the main job from end to end. A simulated Gerrit and a real Stackgate start, a change is pushed with
- * git, check runs its job on it, and the review comment is printed as it stands on the change.
+ * `npm run demo`: the main jobs from end to end. A simulated Gerrit and a real Stackgate start; two changes are pushed with
+ * git, checked and voted on; then they are approved, and the gate has Gerrit merge them, though the first fails once.
  */
 
-const HELP = `npm run demo [-- --keep]
+const HELP = `npm run demo [-- options]
 
-Starts a simulated Gerrit and Stackgate in a temporary folder, pushes a change with git, waits for the
-check pipeline to vote, and prints the review comment. Exit code 0 when Verified +1 stands on the change.
+Starts a simulated Gerrit and Stackgate in a temporary folder, pushes two changes with git, waits for the check pipeline's
+votes, approves both and lets the gate merge them. The first one meets bad luck, so the second is tested again without it.
+Exit code 0 when both are merged.
 
-  --keep   stay up afterwards and print the addresses; Ctrl-C ends it
-  --help   this text`;
+  --database URL   PostgreSQL instead of the database inside the process; an empty one, left empty again
+  --redis URL      work queues on Redis or Valkey
+  --roles          one process for each role instead of one for all (needs --database)
+  --keep           stay up afterwards and print the addresses; Ctrl-C ends it
+  --help           this text
+
+On real servers:  npm run demo -- --database postgres://me@127.0.0.1/demo --redis redis://127.0.0.1:6379 --roles`;
+
+/** ms that a program may take to start on a machine with other things to do. */
+const PATIENCE = 180_000;
 
 const { values: options } = parseArgs({
-  options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+  options: {
+    database: { type: 'string' },
+    redis: { type: 'string' },
+    roles: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
 });
-const PROJECT = 'org/demo';
-const DEADLINE = 25_000;
 
-function say(text: string): void {
-  const seconds = ((Date.now() - began) / 1000).toFixed(1).padStart(5);
-  console.log(`${styleText('dim', `${seconds} s`)}  ${text}`);
-}
-
-const began = Date.now();
-
-async function demo(gerrit: Gerrit, dir: string): Promise<number> {
+async function demo(dir: string): Promise<number> {
+  const weather = join(dir, 'weather');
+  await mkdir(weather);
+  await chmod(weather, 0o1777);
+  await using gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
+  gerrit.allow({ ref: 'refs/heads/*', permission: 'submit', group: 'Service Users' });
   await gerrit.createProject(PROJECT, {
     files: { 'README.md': 'A demo.\n', 'test.sh': '#!/bin/sh\ngrep -q demo README.md\n' },
   });
+  heading('Two programs start');
   say(`Gerrit (simulated) answers SSH on ${gerrit.host}:${gerrit.port} and has project ${PROJECT}`);
-  const siteFile = await writeSite({ dir, gerrit, layout: demoLayout(PROJECT), jobs: demoJobs });
-  const stackgate = await startInstance(siteFile);
-  say(`Stackgate listens to its events; it was ready after ${stackgate.readyAfter} ms`);
+  const siteFile = await writeSite({
+    dir,
+    gerrit,
+    layout: demoLayout(PROJECT),
+    jobs: demoJobs(weather),
+    databaseUrl: options.database,
+    redisUrl: options.redis,
+    listen: `127.0.0.1:${await freePort()}`,
+  });
+  const roles = options.roles ? ['server', 'scheduler', 'launcher', 'worker'] : ['start'];
+  const started: Instance[] = [];
   try {
-    return await story(gerrit, stackgate, dir);
+    started.push(
+      ...(await Promise.all(roles.map((role) => startInstance(siteFile, { role, deadline: PATIENCE })))),
+    );
+    const [first] = started;
+    if (first === undefined) throw new Error('nothing was started');
+    const slowest = Math.max(...started.map(({ readyAfter }) => readyAfter));
+    const what = options.roles ? `Stackgate, ${roles.join(', ')},` : 'Stackgate';
+    say(`${what} listens to its events; ready after ${(slowest / 1000).toFixed(1)} s`);
+    const stage: Stage = {
+      gerrit,
+      dir,
+      stackgate: first,
+      output: () => started.map((one) => one.output()).join('\n'),
+    };
+    const changes = await tellOfCheck(stage);
+    const isMerged = await tellOfGate(stage, changes);
+    if (options.keep) await stay(gerrit, first, siteFile);
+    return isMerged ? 0 : 1;
   } finally {
-    if (options.keep) await stay(gerrit, stackgate, siteFile);
-    await stackgate.kill('SIGTERM');
+    await Promise.all(started.map((one) => one.kill('SIGTERM')));
   }
 }
 
-async function story(gerrit: Gerrit, stackgate: Instance, dir: string): Promise<number> {
-  const ann = gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
-  const files = { 'README.md': 'A demo, made better by Ann.\n' };
-  await pushForReview(gerrit, ann, {
-    project: PROJECT,
-    branch: 'master',
-    files,
-    message: 'Make the demo better',
-    desk: join(dir, 'desk'),
-  });
-  const change = gerrit.changes()[0];
-  if (change === undefined) throw new Error('the push made no change');
-  say(`Ann pushed change ${change.number} with git`);
-  const review = await gerrit
-    .waitFor(() => gerrit.reviews({ user: CI_USER, change: change.number })[0], DEADLINE)
-    .catch((caught: unknown) => {
-      throw new Error(`no review came. Stackgate said:\n${stackgate.output()}`, { cause: caught });
-    });
-  const vote = gerrit.voteOf(change.number, 'Verified', CI_USER);
-  say(`${review.by} reviewed it:`);
-  console.log(`\n${review.text.replace(/^/gm, '    ')}\n`);
-  const log = /https?:\/\/\S+/.exec(review.text)?.[0];
-  if (log !== undefined) await showConsole(log);
-  say(`Verified ${vote > 0 ? '+' : ''}${vote} stands on change ${change.number}`);
-  return vote === 1 ? 0 : 1;
-}
-
-/** The log link of the comment works: what a developer sees who follows it. */
-async function showConsole(url: string): Promise<void> {
-  const response = await fetch(new URL('console.txt', url), { signal: AbortSignal.timeout(5_000) });
-  if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
-  const lines = (await response.text()).trimEnd().split('\n');
-  say(`the console behind its link (${lines.length} lines) ends with:`);
-  console.log(`\n${lines.slice(-6).join('\n').replace(/^/gm, '    ')}\n`);
-}
-
-async function stay(gerrit: Gerrit, stackgate: Instance, siteFile: string): Promise<void> {
+async function stay(
+  gerrit: { readonly host: string; readonly port: number },
+  stackgate: Instance,
+  siteFile: string,
+): Promise<void> {
   console.log(`\nStaying up; Ctrl-C ends it.
   status page   ${stackgate.url}
   Gerrit (SSH)  ${gerrit.host}:${gerrit.port}
@@ -100,13 +107,17 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  if (options.roles && options.database === undefined) {
+    console.error('--roles needs --database: processes share a PostgreSQL server');
+    return 2;
+  }
+  const giveBack = await borrowServers(options);
   const dir = await mkdtemp(join(tmpdir(), 'stackgate-demo-'));
-  const gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
   try {
-    return await demo(gerrit, dir);
+    return await demo(dir);
   } finally {
-    await gerrit[Symbol.asyncDispose]();
     await rm(dir, { recursive: true, force: true });
+    await giveBack();
   }
 }
 

@@ -28,6 +28,8 @@ export async function pushForReview(
     files: Readonly<Record<string, string>>;
     message: string;
     desk: string;
+    /** Who commits; Ann by default. */
+    author?: { readonly name: string; readonly email: string };
     /** A new one by default. */
     changeId?: string;
     /** Ref to work on; the branch by default. */
@@ -38,9 +40,10 @@ export async function pushForReview(
   const bridge = await openGitBridge((command, env) => channel(client, command, env), {
     services: new Set(['git-upload-pack', 'git-receive-pack']),
   });
+  const { name, email } = change.author ?? { name: 'Ann', email: 'ann@example.org' };
   const git = async (...args: string[]) =>
-    run('git', ['-C', change.desk, '-c', 'user.name=Ann', '-c', 'user.email=ann@example.org', ...args], {
-      timeout: 30_000,
+    run('git', ['-C', change.desk, '-c', `user.name=${name}`, '-c', `user.email=${email}`, ...args], {
+      timeout: 60_000,
     });
   try {
     await rm(change.desk, { recursive: true, force: true });
