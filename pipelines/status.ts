@@ -78,6 +78,17 @@ export type StatusJob = {
   readonly retry: number;
   readonly canceled: boolean;
   readonly node_name: string | null;
+  readonly node_labels: readonly string[];
+  /** Zuul told of its workers here; readers look at the name. */
+  readonly worker: {
+    readonly name: string;
+    readonly hostname: string | null;
+    readonly fqdn: null;
+    readonly ips: readonly string[];
+    readonly program: string;
+    readonly version: null;
+    readonly extra: Readonly<Record<string, never>>;
+  };
   readonly pipeline: string;
 };
 
@@ -240,8 +251,23 @@ function jobView(view: View, item: Item, name: string): StatusJob {
     retry: own(item.set.tries, name) ?? 0,
     canceled: done?.result === 'CANCELED',
     node_name: ran?.node ?? null,
+    node_labels: labelsOf(world, name),
+    worker: {
+      name: ran?.node ?? 'Unknown',
+      hostname: ran?.node ?? null,
+      fqdn: null,
+      ips: [],
+      program: 'Stackgate',
+      version: null,
+      extra: {},
+    },
     pipeline: item.pipeline,
   };
+}
+
+function labelsOf({ config }: World, job: string): readonly string[] {
+  const label = own(config?.needs, job)?.label;
+  return label === undefined || label === '' ? [] : [label];
 }
 
 function waitingJob(world: World, item: Item, name: string, build: Build | undefined): string | null {

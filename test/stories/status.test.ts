@@ -56,6 +56,16 @@ test('the status shows every item, what it stands on and what it waits for', () 
     ['unit', null, null, 60],
   ]);
   expect(head[0]?.remaining_time).toBeNull();
+  // What readers of Zuul 2.6's status.json may look for, all of it.
+  const item =
+    'active live url id item_ahead items_behind failing_reasons zuul_ref project owner enqueue_time remaining_time jobs';
+  const job =
+    'name elapsed_time remaining_time url report_url result voting uuid launch_time start_time end_time estimated_time ' +
+    'pipeline canceled retry number node_labels node_name worker';
+  expect(Object.keys(head[0] ?? {})).toEqual(expect.arrayContaining(item.split(' ')));
+  expect(Object.keys(head[0]?.jobs[0] ?? {})).toEqual(expect.arrayContaining(job.split(' ')));
+  const worker = 'name hostname ips fqdn program version extra';
+  expect(Object.keys(head[0]?.jobs[0]?.worker ?? {})).toEqual(expect.arrayContaining(worker.split(' ')));
 
   finish(ring, { job: 'merge', changes: '1,1' }, 'FAILURE');
   const heads = statusOf(ring.world, ring.now, '1').pipelines[0]?.change_queues[0]?.heads[0] ?? [];
