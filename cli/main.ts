@@ -11,7 +11,7 @@ import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
-import { addJobs, addReload, addSecret } from './tools.ts';
+import { addJobs, addReload, addSecret, addToken } from './tools.ts';
 import { version } from './version.ts';
 
 /** The command line: every command is a function that answers its exit code. */
@@ -193,6 +193,7 @@ function program(): Command {
   addReload(remote(main.command('reload')), end);
   addJobs(main, end);
   addSecret(main, end);
+  addToken(main, end);
 
   const config = main.command('config').description('the configuration of a site');
   config

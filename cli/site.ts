@@ -271,6 +271,15 @@ export const Site = z.strictObject({
     })
     .prefault({})
     .describe('Processes of one role each (docs/scaling.md). `stackgate start` needs none of it.'),
+  tokens: z
+    .record(
+      z.string().regex(/^[A-Za-z][\w.@-]{0,63}$/, 'expected a name of letters, digits, dots, dashes and @'),
+      z.string().regex(/^[0-9a-f]{64}$/, 'expected the sha256 of a token, as `stackgate token` prints it'),
+    )
+    .default({})
+    .describe(
+      'Who may act beside the operator: name → sha256 of the token. `stackgate token NAME` makes one; the ledger keeps the name with what was asked.',
+    ),
   logs: z
     .strictObject({
       keep: Duration.prefault('30d').describe('How long finished logs stay. OpenStack asks for a month.'),

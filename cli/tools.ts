@@ -3,8 +3,9 @@ import { type ClientOptions, connect } from './client.ts';
 import { graphJobs, listJobs, showJob, testJobs } from './commands/jobs.ts';
 import { reload } from './commands/reload.ts';
 import { checkSecrets, listSecrets, removeSecret, setSecret } from './commands/secret.ts';
+import { makeToken } from './commands/token.ts';
 
-/** Commands around the files of a site: its jobs and its secrets. */
+/** Commands around the files of a site: its jobs, its secrets, its tokens. */
 
 const json = () => new Option('--json', 'stable JSON instead of text').default(false);
 
@@ -97,4 +98,13 @@ export function addReload(command: Command, end: End): void {
     .action(async (options: ClientOptions & { json: boolean }) =>
       end(await reload(connect(options), options.json)),
     );
+}
+
+export function addToken(main: Command, end: End): void {
+  main
+    .command('token')
+    .description('make a token for somebody who may act; only its hash is kept, in the site file')
+    .argument('<name>', 'who it is for: the ledger says who asked')
+    .addHelpText('after', '\nExample:\n  stackgate token ann > ann.token')
+    .action((name: string) => end(makeToken(name)));
 }

@@ -270,6 +270,23 @@ describe('asking for things', () => {
     expect((await post(closed.app, '/api/v1/run', run)).statusCode).toBe(401);
   });
 
+  it('listens to no token of an address that sent ten wrong ones, for a minute', async () => {
+    const { app, test } = door();
+    const ask = async (token: string, remoteAddress = '10.0.0.1') =>
+      app.inject({
+        url: '/api/v1/whoami',
+        headers: { authorization: `Bearer ${token}` },
+        remoteAddress,
+      });
+    for (let n = 0; n < 10; n++) expect((await ask(`guess-${n}`)).statusCode).toBe(401);
+    const late = await ask('sesame');
+    expect([late.statusCode, late.headers['retry-after']]).toEqual([429, '60']);
+    expect(ProblemView.parse(late.json())).toMatchObject({ code: 'too-many-failures' });
+    expect((await ask('sesame', '10.0.0.2')).json()).toEqual({ name: 'ann' });
+    test.clock += 60_000;
+    expect((await ask('sesame')).json()).toEqual({ name: 'ann' });
+  });
+
   it('files one fact for one key', async () => {
     const { app, test } = door();
     const headers = { ...bearer, 'idempotency-key': 'run-0001-ab' };

@@ -1,12 +1,9 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { tokenGuard } from './auth.ts';
 import { addHeaders } from './headers.ts';
+import { describeRoutes } from './openapi.ts';
 import type { ServerPorts } from './ports.ts';
 import { answerErrors, answerFrameworkError } from './problem.ts';
 import { addApp } from './routes/app.ts';
@@ -54,20 +51,21 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       tags: ['status', 'builds', 'jobs', 'requests', 'events', 'health'].map((name) => ({ name })),
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoutes,
     transformObject: jsonSchemaTransformObject,
   });
   void app.register(async (routes) => {
     addHealth(routes, ports);
     const snapshot = snapshots(ports);
+    const guard = tokenGuard(ports);
     addStatus(routes, snapshot);
     addViews(routes, ports, snapshot);
     addBuilds(routes, ports);
     addConsole(routes, ports);
-    addRequests(routes, ports);
-    addReload(routes, ports);
-    addExplain(routes, ports);
-    addLedger(routes, ports);
+    addRequests(routes, ports, guard);
+    addReload(routes, ports, guard);
+    addExplain(routes, ports, guard);
+    addLedger(routes, ports, guard);
     addLogs(routes, ports);
     addLive(routes, ports);
     addApp(routes, ports);

@@ -28,12 +28,13 @@ const titles: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Unsupported media type',
   422: 'Cannot be done',
+  429: 'Slow down',
   500: 'Our mistake',
   503: 'Not now',
 };
 
 /** Every error leaves as problem+json. What is our own mistake is told to the operator, not to the asker. */
-export function answerErrors(app: FastifyInstance, ports: ServerPorts): void {
+export function answerErrors(app: FastifyInstance, ports: Pick<ServerPorts, 'log'>): void {
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const refusal = refusalOf(error);
     if (refusal.status >= 500) ports.log?.({ message: `a request failed: ${error.message}`, error });
@@ -54,6 +55,7 @@ export function answerFrameworkError(
 }
 
 export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  if (refusal.status === 429) reply.header('retry-after', '60');
   if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="stackgate"');
   return reply
     .code(refusal.status)

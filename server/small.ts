@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { addHeaders } from './headers.ts';
 import type { ServerPorts } from './ports.ts';
+import { answerErrors } from './problem.ts';
 import { addHealth } from './routes/health.ts';
 
 /** The door of a process that is no server: health, metrics, and git where repositories lie. Reading only, no token. */
@@ -18,6 +19,7 @@ export function buildSmallServer(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   addHeaders(app);
+  answerErrors(app, {});
   addGit(app, ports.git);
   addHealth(app, ports);
   return app;

@@ -90,7 +90,10 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     logs: { root: logsOf(house), follow: await consoles(house) },
     metrics: metrics(house),
     git: gitDoor(house),
-    tokens: [await siteToken(house.data)],
+    tokens: [
+      await siteToken(house.data),
+      ...Object.entries(house.site.tokens).map(([name, sha256]) => ({ name, sha256 })),
+    ],
     now: Date.now,
     log: ({ message, error }) => house.log.warn({ err: error }, message),
   };

@@ -4,7 +4,7 @@ import type { Change } from '../../pipelines/change.ts';
 import { type Explained, explainChange, explainEvent } from '../../pipelines/explain.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { parseVote, suppose } from '../../pipelines/suppose.ts';
-import { whoAsks } from '../auth.ts';
+import type { Guard } from '../auth.ts';
 import { ExplainParams, ExplainQuery, ExplainView } from '../contract.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
@@ -15,12 +15,12 @@ const DEADLINE = 25_000;
  * Why a change is or is not tested. It needs a token although it only reads: each answer asks Gerrit once, with the rights
  * of our account, which may see changes that the reader may not.
  */
-export function addExplain(app: FastifyInstance, ports: ServerPorts): void {
+export function addExplain(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/explain/:change',
     {
       onRequest: async (request) => {
-        whoAsks(request, ports.tokens);
+        guard(request);
       },
       schema: {
         summary: 'Which pipelines want a change or an event, which jobs run, and the rules that decide',

@@ -69,7 +69,8 @@ export function addHealth(
       return health();
     },
   );
-  app.get('/metrics', async (_request, reply) =>
+  const about = { summary: 'How it does, for Prometheus', tags: ['health'], produces: ['text/plain'] };
+  app.get('/metrics', { schema: about }, async (_request, reply) =>
     reply.type(ports.metrics.contentType).send(await ports.metrics.metrics()),
   );
 }

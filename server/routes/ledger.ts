@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { whoAsks } from '../auth.ts';
+import type { Guard } from '../auth.ts';
 import { LedgerQuery } from '../contract.ts';
 import type { ServerPorts } from '../ports.ts';
 
@@ -12,12 +12,12 @@ const PAGE = 500;
  * The ledger as it arrived: the lines of Gerrit's stream, oldest first, for `stackgate simulate`. It needs a token, since
  * the lines tell of changes that not everybody may see.
  */
-export function addLedger(app: FastifyInstance, ports: ServerPorts): void {
+export function addLedger(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/events.ndjson',
     {
       onRequest: async (request) => {
-        whoAsks(request, ports.tokens);
+        guard(request);
       },
       schema: {
         summary: "Lines of Gerrit's event stream as they arrived, oldest first",

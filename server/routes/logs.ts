@@ -31,11 +31,12 @@ export function addLogs(app: FastifyInstance, ports: ServerPorts): void {
       'logs are kept for a month unless the operator says otherwise',
     );
   };
-  app.get('/style.css', (_request, reply) =>
+  const schema = { hide: true };
+  app.get('/style.css', { schema }, (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'public, max-age=3600').send(style),
   );
-  app.get('/logs', handler);
-  app.get('/logs/*', handler);
+  app.get('/logs', { schema }, handler);
+  app.get('/logs/*', { schema }, handler);
 }
 
 async function sendFolder(reply: FastifyReply, path: string, segments: readonly string[], slash: boolean) {

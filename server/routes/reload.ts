@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { whoAsks } from '../auth.ts';
+import type { Guard } from '../auth.ts';
 import { ReloadView } from '../contract.ts';
 import type { ReloadOutcome, ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
@@ -10,9 +10,9 @@ import { Refusal } from '../problem.ts';
 const PATIENCE = 150_000;
 
 /** `POST /api/v1/reload`: the answer comes when the configuration is in force, or says why it is not. */
-export function addReload(app: FastifyInstance, ports: ServerPorts): void {
+export function addReload(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {
   const onRequest = async (request: FastifyRequest) => {
-    whoAsks(request, ports.tokens);
+    guard(request);
   };
   app.withTypeProvider<ZodTypeProvider>().post(
     '/api/v1/reload',

@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { didYouMean } from '../../jobs/problem.ts';
 import type { Fact } from '../../pipelines/event.ts';
-import { whoAsks } from '../auth.ts';
+import type { Guard } from '../auth.ts';
 import { findBuild } from '../builds.ts';
 import {
   Accepted,
@@ -25,11 +25,11 @@ import { BuildParams } from './builds.ts';
  *
  * Only what can be said without the kernel is refused here: names that the configuration does not have.
  */
-export function addRequests(app: FastifyInstance, ports: ServerPorts): void {
+export function addRequests(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {
   const askers = new WeakMap<FastifyRequest, string>();
   /** Before the body is read: who may not ask is not listened to. */
   const onRequest = async (request: FastifyRequest) => {
-    askers.set(request, whoAsks(request, ports.tokens));
+    askers.set(request, guard(request));
   };
   const typed = app.withTypeProvider<ZodTypeProvider>();
   const response = { 202: Accepted };
