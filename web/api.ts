@@ -37,17 +37,21 @@ export function learnTime(at: number): void {
 
 const deadline = 20_000;
 
-export async function get<T>(path: string, signal?: AbortSignal, withToken = false): Promise<Answer<T>> {
-  return call<T>(path, withToken ? { headers: bearer() } : {}, signal);
+export async function get<T>(path: string, signal?: AbortSignal, as = ''): Promise<Answer<T>> {
+  return call<T>(path, { headers: bearer(as) }, signal);
 }
 
 export async function post<T>(path: string, body: unknown): Promise<Answer<T>> {
-  const headers = { ...bearer(), 'content-type': 'application/json', 'idempotency-key': `web-${key()}` };
+  const headers = {
+    ...bearer(token.value),
+    'content-type': 'application/json',
+    'idempotency-key': `web-${key()}`,
+  };
   return call<T>(path, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-function bearer(): Record<string, string> {
-  return token.value === '' ? {} : { authorization: `Bearer ${token.value}` };
+function bearer(as: string): Record<string, string> {
+  return as === '' ? {} : { authorization: `Bearer ${as}` };
 }
 
 function key(): string {

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { keepToken, token } from './api.ts';
-import { chooseZone, zone, zoneName } from './format.ts';
+import { chooseZone, plain, zone, zoneName } from './format.ts';
 import { link } from './live.ts';
 import { pageAt } from './pages.ts';
 import { Asking, signIn } from './parts/actions.tsx';
@@ -21,7 +21,7 @@ const places: readonly (readonly [string, string])[] = [
 export function App() {
   const found = pageAt(path.value);
   useEffect(() => {
-    document.title = `${found?.title ?? 'Not found'} · Stackgate`;
+    document.title = `${plain(found?.title ?? 'Not found', 100)} · Stackgate`;
   }, [found?.title]);
   const Page = found?.page;
   return (
@@ -68,7 +68,8 @@ export function App() {
       <main id="main" tabIndex={-1}>
         {Page === undefined || found === undefined ? (
           <Empty>
-            There is no page at <code>{path.value.slice(0, 200)}</code>. <a href="/">Go to the status.</a>
+            <h1>Not found</h1>
+            There is no page at <code>{plain(path.value, 200)}</code>. <a href="/">Go to the status.</a>
           </Empty>
         ) : (
           <Page key={path.value} names={found.names} />

@@ -1,6 +1,6 @@
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
-import { type Answer, type Failure, get, learnTime } from './api.ts';
+import { type Answer, type Failure, get, learnTime, token } from './api.ts';
 
 /** One stream of the server says that something changed; what a page shows is then asked for again. */
 
@@ -88,7 +88,7 @@ function openResource<T>(url: string | undefined, withToken: boolean): Resource<
 
   async function ask(address: string): Promise<void> {
     const began = Date.now();
-    take(await get<T>(address, gone.signal, withToken));
+    take(await get<T>(address, gone.signal, withToken ? token.value : ''));
     // An answer that is slow to make or to show is asked for less often.
     const rest = Math.min(10_000, Math.max(300, (Date.now() - began) * 5));
     await new Promise((resolve) => setTimeout(resolve, rest));

@@ -9,9 +9,9 @@ import { lineOfRow, rowOfLine, shownLines } from './steps.ts';
 
 /** A console of any length: a few dozen rows in the document, the rest is the height of an empty box. */
 
-const rowHeight = 18;
+const rowHeight = 17;
 /** Browsers know no taller boxes than this (Firefox ends at 17.8 million pixels). */
-const tallest = 15_000_000;
+const tallest = 17_500_000;
 const beyond = 30;
 
 const words: Readonly<Record<SourceState, string>> = {
@@ -52,6 +52,8 @@ export function ConsoleViewer({ uuid, plainText }: { uuid: string; plainText: st
   const hit = useSignal(-1);
   const searching = useSignal(false);
   const jumped = useRef('');
+  /** Where the view is, in the pixels of all lines: it stays there when the box no longer grows with them. */
+  const place = useRef(0);
 
   const { lines } = source;
   const version = source.version.value;
@@ -79,7 +81,8 @@ export function ConsoleViewer({ uuid, plainText }: { uuid: string; plainText: st
       follow.value = false;
       const total = now.rows * rowHeight;
       const ratio = total <= tallest ? 1 : (total - element.clientHeight) / (tallest - element.clientHeight);
-      element.scrollTop = Math.max(0, (row * rowHeight - element.clientHeight / 3) / ratio);
+      place.current = Math.max(0, row * rowHeight - element.clientHeight / 3);
+      element.scrollTop = place.current / ratio;
       top.value = element.scrollTop;
     },
     [lines, source],
@@ -99,10 +102,18 @@ export function ConsoleViewer({ uuid, plainText }: { uuid: string; plainText: st
     element.scrollTop = element.scrollHeight;
   }, [version, follow.value, tall]);
 
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null || follow.value || scale === 1) return;
+    element.scrollTop = place.current / scale;
+    top.value = element.scrollTop;
+  }, [scale]);
+
   // The line that the address names, once it has come.
   useEffect(() => {
     if (range === undefined || jumped.current === address.value.hash) return;
-    const there = lines.count >= range[0];
+    // The box is as tall as what was drawn, not as what came since.
+    const there = shown.rows >= range[0];
     if (!there && source.state.value === 'loading') return;
     jumped.current = address.value.hash;
     showLine(Math.min(range[0], lines.count) - 1);
@@ -168,6 +179,7 @@ export function ConsoleViewer({ uuid, plainText }: { uuid: string; plainText: st
     if (element === null) return;
     const up = element.scrollTop < top.value;
     top.value = element.scrollTop;
+    place.current = element.scrollTop * scale;
     const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 2;
     if (atEnd) follow.value = source.state.value !== 'ended' || follow.value;
     else if (up) follow.value = false;

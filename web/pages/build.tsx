@@ -13,7 +13,11 @@ import { href, pathOf } from '../router.ts';
 /** One build: what came of it, whose fault that is, and where to look. */
 export function BuildPage({ names: [uuid = ''] }: { names: readonly string[] }) {
   const build = useResource<BuildDetail>(`/api/v1/builds/${uuid}`);
-  return <Shown of={build}>{(value) => <Build build={value} />}</Shown>;
+  return (
+    <Shown of={build} title={`Build ${uuid.slice(0, 7)}`}>
+      {(value) => <Build build={value} />}
+    </Shown>
+  );
 }
 
 function Build({ build }: { build: BuildDetail }) {
@@ -139,9 +143,13 @@ function Facts({ build }: { build: BuildDetail }) {
       </dd>
       <dt>Project</dt>
       <dd>
-        <a href={href('/builds', { project: build.project })}>
-          <bdi>{plain(build.project, 200)}</bdi>
-        </a>
+        {build.project === '' ? (
+          'none'
+        ) : (
+          <a href={href('/builds', { project: build.project })}>
+            <bdi>{plain(build.project, 200)}</bdi>
+          </a>
+        )}
         {build.branch === null ? null : (
           <span class="dim">
             {' '}

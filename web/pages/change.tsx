@@ -16,7 +16,9 @@ export function ChangePage({ names: [change = ''] }: { names: readonly string[] 
   const view = useResource<ChangeView>(`/api/v1/changes/${encodeURIComponent(change)}`);
   return (
     <>
-      <Shown of={view}>{(value) => <Change view={value} />}</Shown>
+      <Shown of={view} title={`Change ${change}`}>
+        {(value) => <Change view={value} />}
+      </Shown>
       <Why change={change} />
     </>
   );

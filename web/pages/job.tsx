@@ -10,7 +10,11 @@ import { href } from '../router.ts';
 /** One job. */
 export function JobPage({ names: [name = ''] }: { names: readonly string[] }) {
   const job = useResource<JobView>(`/api/v1/jobs/${encodeURIComponent(name)}`, { still: true });
-  return <Shown of={job}>{(value) => <Job job={value} />}</Shown>;
+  return (
+    <Shown of={job} title={`Job ${name}`}>
+      {(value) => <Job job={value} />}
+    </Shown>
+  );
 }
 
 function Job({ job }: { job: JobView }) {

@@ -22,7 +22,9 @@ export function StatusPage() {
   return (
     <>
       <Attention />
-      <Shown of={status}>{(value) => <Pipelines status={value} />}</Shown>
+      <Shown of={status} title="Status">
+        {(value) => <Pipelines status={value} />}
+      </Shown>
     </>
   );
 }

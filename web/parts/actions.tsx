@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Accepted, EventPage, ZuulItem } from '../../server/contract.ts';
+import type { Accepted, EventPage, WhoView, ZuulItem } from '../../server/contract.ts';
 import { type Failure, get, keepToken, post, token } from '../api.ts';
 import { plain } from '../format.ts';
 import { Trouble } from './states.tsx';
@@ -134,14 +134,13 @@ function SignIn() {
   };
   const enter = async () => {
     const text = field.current?.value.trim() ?? '';
-    keepToken(text);
-    const answer = await get<{ name: string }>('/api/v1/whoami', undefined, true);
-    if (answer.ok) {
-      signing.value = false;
+    const answer = await get<WhoView>('/api/v1/whoami', undefined, text);
+    if (!answer.ok) {
+      failure.set(answer.failure);
       return;
     }
-    keepToken('');
-    failure.set(answer.failure);
+    keepToken(text);
+    signing.value = false;
   };
   return (
     <Modal title="A token, please" close={close}>

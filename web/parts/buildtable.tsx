@@ -53,9 +53,11 @@ export function BuildTable({
               ) : null}
               {has('change') ? (
                 <td>
-                  <a href={href('/builds', { project: build.project })}>
-                    <bdi>{plain(build.project, 80)}</bdi>
-                  </a>
+                  {build.project === '' ? null : (
+                    <a href={href('/builds', { project: build.project })}>
+                      <bdi>{plain(build.project, 80)}</bdi>
+                    </a>
+                  )}
                 </td>
               ) : null}
               <td>
