@@ -11,7 +11,7 @@ import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
-import { addJobs, addReload, addSecret, addToken } from './tools.ts';
+import { addImport, addJobs, addReload, addSecret, addToken } from './tools.ts';
 import { version } from './version.ts';
 
 /** The command line: every command is a function that answers its exit code. */
@@ -191,6 +191,7 @@ function program(): Command {
   addExplain(main, end);
   addSimulate(main, end);
   addReload(remote(main.command('reload')), end);
+  addImport(main, end);
   addJobs(main, end);
   addSecret(main, end);
   addToken(main, end);

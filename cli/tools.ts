@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ClientOptions, connect } from './client.ts';
+import { importSite } from './commands/import.ts';
 import { graphJobs, listJobs, showJob, testJobs } from './commands/jobs.ts';
 import { reload } from './commands/reload.ts';
 import { checkSecrets, listSecrets, removeSecret, setSecret } from './commands/secret.ts';
@@ -107,4 +108,21 @@ export function addToken(main: Command, end: End): void {
     .argument('<name>', 'who it is for: the ledger says who asked')
     .addHelpText('after', '\nExample:\n  stackgate token ann > ann.token')
     .action((name: string) => end(makeToken(name)));
+}
+
+export function addImport(main: Command, end: End): void {
+  main
+    .command('import')
+    .description('make a site of a data repository of Zuul v2 and Jenkins, with a report of everything in it')
+    .argument(
+      '<dir>',
+      'directory with vars.sh, layout.yaml, job files, nodepool.yaml, zuul.conf, as far as they are there',
+    )
+    .option('--to <dir>', 'the new site; nothing is ever overwritten', 'stackgate-site')
+    .option('--dry-run', 'only print the report', false)
+    .addOption(json())
+    .addHelpText('after', '\nExample:\n  stackgate import ./os-ext-testing-data --to /etc/stackgate')
+    .action((dir: string, options: { to: string; dryRun: boolean; json: boolean }) =>
+      end(importSite(dir, options)),
+    );
 }
