@@ -169,9 +169,9 @@ describe('secrets', { timeout: DEADLINE }, () => {
 
   it('password parameters are hidden, given or not', async () => {
     expect((await story.run('password')).console).toContain('pw ****');
-    const { console, manifest } = await story.run('password', { PW: 'von-hand-geheim' });
-    expect(console).toContain('pw ****');
-    expect(JSON.stringify(await manifest())).not.toContain('geheim');
-    expect(console).not.toContain('geheim');
+    const given = await story.run('password', { PW: 'von-hand-geheim' });
+    expect(given.console).toContain('pw ****');
+    expect(JSON.stringify(await given.manifest())).not.toContain('geheim');
+    expect(given.console).not.toContain('geheim');
   });
 });
