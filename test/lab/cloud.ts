@@ -10,6 +10,7 @@ import { findLab, type LabNode, labMissing, openLab, sweepLabs } from './lab.ts'
  *   cloud create LAB    the three executables of a `command` provider: JSON on stdin, JSON on stdout
  *   cloud list LAB
  *   cloud delete LAB
+ *   cloud limits LAB    how many nodes it holds
  *   cloud sweep         takes down labs whose keepers were killed
  */
 
@@ -23,7 +24,7 @@ const Order = z.object({
   properties: z.record(z.string(), z.unknown()).optional(),
 });
 
-const Deleted = z.object({ id: z.string().optional(), node: z.string() });
+const Deleted = z.object({ id: z.string().nullish(), node: z.string() });
 
 /** What the protocol calls "no room now" (EX_TEMPFAIL). */
 const full = 75;
@@ -50,11 +51,14 @@ async function main([command = '', argument = '']: readonly string[]): Promise<n
     case 'delete':
       await (await findLab(argument)).remove(Deleted.parse(JSON.parse(await text(process.stdin))).node);
       return 0;
+    case 'limits':
+      say({ instances: (await findLab(argument)).capacity });
+      return 0;
     case 'sweep':
       say(await sweepLabs());
       return 0;
     default:
-      return complain('cloud up KEYS | create LAB | list LAB | delete LAB | sweep');
+      return complain('cloud up KEYS | create LAB | list LAB | delete LAB | limits LAB | sweep');
   }
 }
 

@@ -126,7 +126,7 @@ describe.skipIf(missing !== undefined)('a lab', () => {
         '0000000003 active',
       ]);
       for (const node of [...nodes, 'unknown']) {
-        expect((await asked('delete', lab.id, { id: 'i-1', node })).code).toBe(0);
+        expect((await asked('delete', lab.id, { id: null, node })).code).toBe(0);
       }
       expect((await asked('list', lab.id, undefined)).said).toEqual([]);
     } finally {

@@ -54,6 +54,8 @@ export interface LabNode extends z.infer<typeof NodeRecord> {
 export interface Lab extends AsyncDisposable {
   readonly id: string;
   readonly user: string;
+  /** Most nodes at a time. */
+  readonly capacity: number;
   /** The side of this machine. */
   readonly gateway: string;
   /** The one interface this machine has of it. */
@@ -174,6 +176,7 @@ function labOf(record: LabRecord): Lab {
   const lab: Lab = {
     id: record.id,
     user: record.user,
+    capacity: record.capacity,
     gateway: `${record.subnet}.1`,
     uplink: record.uplink,
     switch: record.switch,
