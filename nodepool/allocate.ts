@@ -37,7 +37,11 @@ export interface ProviderView {
 export interface Demand {
   readonly request: RequestRecord;
   readonly shape: Shape;
-  readonly starved?: boolean;
+  /** Of the request: order of arrival, and its first moment. */
+  readonly since: number;
+  readonly turn: number;
+  /** Its label got nothing for long: it goes first. */
+  readonly starved: boolean;
 }
 
 export interface LabelView {
@@ -139,12 +143,9 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
   const waiting = new Set<string>();
   const owned = grouped(situation.nodes, (node) => node.request ?? '');
   const leaving = countLeaving(situation.nodes);
-  const queue = situation.demands.map((demand) => ({
-    ...demand,
-    since: demand.request.since,
-    turn: demand.request.turn,
-  }));
-  for (const demand of inOrder(queue)) {
+  /** What did not fit fits no better for those behind: room only shrinks while a plan is made. */
+  const blocked = new Map<string, string>();
+  for (const demand of inOrder(situation.demands)) {
     const { request, shape } = demand;
     const has = owned.get(request.id) ?? [];
     const open = shape.members
@@ -152,6 +153,13 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
       .filter(({ index }) => !has.some((node) => node.member === index));
     if (open.length === 0) continue;
     const bound = request.state.phase === 'allocated' ? request.state : undefined;
+    const ahead = why.size === 0 ? 'next in line' : `${why.size} ahead`;
+    const kind = bound === undefined ? kindOf(request) : undefined;
+    const same = kind === undefined ? undefined : blocked.get(kind);
+    if (same !== undefined) {
+      why.set(request.id, `${same}; ${ahead}`);
+      continue;
+    }
     const tries = [...grounds.values()]
       .filter((ground) => bound === undefined || bound.provider === ground.view.name)
       .flatMap((ground) =>
@@ -171,8 +179,8 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
       continue;
     }
     const waits = tries.filter((each) => each.kind === 'waits');
-    // One that is half filled at a provider that is closed gives back what it has: two of them must not wait for each other.
-    if (bound !== undefined && waits.every((each) => each.closed)) {
+    // One that is half filled gives back what it has, unless it is next: two of them must not wait for each other.
+    if (bound !== undefined && waits.every((each) => each.closed || each.ground.isWanted)) {
       unbind.push(request.id);
       continue;
     }
@@ -180,9 +188,9 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
       refuse.push({ request: request.id, reason: refusal(demand, tries, situation.providers) });
       continue;
     }
-    const ahead = why.size === 0 ? 'next in line' : `${why.size} ahead`;
     const reasons = [...new Set(waits.map((each) => each.reason))].join('; ');
     why.set(request.id, `${reasons}; ${ahead}`);
+    if (kind !== undefined) blocked.set(kind, reasons);
     for (const { label } of shape.members) waiting.add(label);
     const goal = waits.filter((each) => !each.closed).sort(byPreference)[0];
     if (goal === undefined) continue;
@@ -195,6 +203,12 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
     for (const place of goal.places ?? []) goal.ground.takenPlaces.add(place);
   }
   return { plan: { allocate: allocated, unbind, refuse, retire, why }, waiting };
+}
+
+/** Requests of one kind fit alike; one that failed somewhere is of its own. */
+function kindOf({ nodes, failures }: RequestRecord): string | undefined {
+  for (const _ in failures) return undefined;
+  return `${nodes.nodeset ?? ''} ${nodes.subnodes} ${nodes.label}`;
 }
 
 function groundOf(view: ProviderView, nodes: readonly NodeRecord[]): Ground {

@@ -4,7 +4,7 @@ import type { Desk, Say } from './desk.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { leasedNode } from './lease.ts';
 import type { Lives } from './life.ts';
-import { leaseOf, type NodeRecord, type RequestRecord } from './node.ts';
+import { freed, leaseOf, type NodeRecord, type RequestRecord } from './node.ts';
 import { type Shape, shapeOf } from './shape.ts';
 
 /** What the rooms of the launcher share: the records, the providers, and those that wait in this process. */
@@ -13,6 +13,8 @@ export interface Context {
   readonly book: Book;
   readonly desks: ReadonlyMap<string, Desk>;
   readonly lives: Lives;
+  /** What requests ask for, read once. */
+  readonly shapes: WeakMap<RequestRecord['nodes'], Shape>;
   readonly waiters: Map<string, Waiter>;
   /** Node sets that are being joined, by request. */
   readonly joining: Map<string, Promise<void>>;
@@ -41,9 +43,13 @@ export function nodesOf({ book }: Pick<Context, 'book'>, request: string): NodeR
 }
 
 /** Undefined when the configuration no longer knows what it asks for. */
-export function shapeFor({ options }: Pick<Context, 'options'>, request: RequestRecord): Shape | undefined {
-  const read = shapeOf(request.nodes, options.config);
-  return read.kind === 'shape' ? read.shape : undefined;
+export function shapeFor({ options, shapes }: Context, { nodes }: RequestRecord): Shape | undefined {
+  const known = shapes.get(nodes);
+  if (known !== undefined) return known;
+  const read = shapeOf(nodes, options.config);
+  if (read.kind !== 'shape') return undefined;
+  shapes.set(nodes, read.shape);
+  return read.shape;
 }
 
 /** The lease as it would be granted now. */
@@ -61,4 +67,21 @@ export function leaseFrom(context: Context, request: RequestRecord): Lease {
 /** What people call the kind of node it asks for. */
 export function labelOf(request: RequestRecord): string {
   return request.nodes.nodeset ?? request.nodes.label;
+}
+
+/** Nobody can serve it: whoever waits hears why. */
+export function refuse(context: Context, id: string, reason: string): void {
+  const request = context.book.requests.get(id);
+  const waiter = context.waiters.get(id);
+  context.waiters.delete(id);
+  if (request !== undefined) forget(context, request);
+  waiter?.refuse(reason);
+}
+
+/** Nobody wants it any more: what it has becomes idle. */
+export function forget(context: Context, request: RequestRecord): void {
+  const nodes = nodesOf(context, request.id).map(freed);
+  context.book
+    .write({ put: { nodes }, drop: { requests: [request.id] } })
+    .then(() => context.changed(), context.broken);
 }

@@ -9,8 +9,8 @@ import { type Timer, within } from './timer.ts';
  * What stands between the launcher and one provider: calls are spaced and have a deadline, what it throws becomes a setback, and
  * what it refused is remembered, so that nobody knocks again at once.
  *
- * After a quota refusal the room is taken to be what we have now; it is felt for again after a pause, by one node, then two, four ...
- * while that goes well. So a provider whose quota others share costs a call now and then, and never a storm.
+ * After a quota refusal the room is taken to be what we have now; it is felt for again after a pause, one node at a time while
+ * that goes well. So a provider whose quota others share costs a call now and then, and never a storm.
  */
 export interface Desk {
   readonly provider: Provider;
@@ -22,7 +22,13 @@ export interface Desk {
     signal: AbortSignal,
   ): Promise<T | Setback>;
   /** A quota or room refusal, while `have` nodes of ours exist. */
-  refused(setback: Setback, have: number, zone: string | undefined): void;
+  refused(
+    setback: Setback,
+    have: number,
+    where: { readonly zone?: string | undefined; readonly place?: string | undefined },
+  ): void;
+  /** Why there is no room for one more than `have`, as the last refusal taught. */
+  full(have: number): string | undefined;
   /** A node was made while `have` others exist. */
   made(have: number): void;
   /** This label cannot be made for now: a permanent refusal. */
@@ -37,7 +43,7 @@ export interface Desk {
 const probeEvery = 5 * 60_000;
 const firstPause = 30_000;
 const longestPause = 5 * 60_000;
-const zonePause = 60_000;
+const outPause = 60_000;
 
 export function openDesk(provider: Provider, config: ProviderConfig, timer: Timer, log: Say): Desk {
   let nextCall = 0;
@@ -47,9 +53,11 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
   /** It will have nothing to do with us. */
   let shut: string | undefined;
   /** What a refusal taught: instances, felt for again at `until`. */
-  let learned: { instances: number; until: number; pause: number; step: number; reason: string } | undefined;
+  let learned: Learned | undefined;
+
   const spoiledLabels = new Map<string, { reason: string; until: number }>();
-  const fullZones = new Map<string, { reason: string; until: number }>();
+  /** Zones and hosts. */
+  const outNow = new Map<string, { reason: string; until: number }>();
 
   async function turn(signal: AbortSignal): Promise<void> {
     const now = timer.now();
@@ -76,23 +84,29 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
         return { kind: 'transient', reason: fault.message };
       }
     },
-    refused(setback, have, zone) {
+    refused(setback, have, where) {
       const now = timer.now();
-      if (setback.kind === 'full' && zone !== undefined && zone !== '') {
-        fullZones.set(zone, { reason: setback.reason, until: now + zonePause });
+      const host = provider.places?.find((each) => each.id === where.place)?.host;
+      const name = host ?? where.zone ?? '';
+      if (host !== undefined || (setback.kind === 'full' && name !== '')) {
+        outNow.set(name, { reason: setback.reason, until: now + outPause });
         return;
       }
       const isNews = learned === undefined || now >= learned.until;
       const pause = isNews
         ? Math.min(longestPause, (learned?.pause ?? firstPause / 2) * 2)
         : (learned?.pause ?? firstPause);
-      learned = { instances: have, until: now + pause, pause, step: 0, reason: setback.reason };
+      const instances = isNews ? have : Math.min(have, learned?.instances ?? have);
+      learned = { instances, until: now + pause, pause, reason: setback.reason };
       // Perhaps the quota was changed.
       probeAt = Math.min(probeAt, now + pause);
     },
+    full(have) {
+      return learned === undefined || have < felt(learned) ? undefined : learned.reason;
+    },
     made(have) {
       if (learned === undefined || timer.now() < learned.until || have < learned.instances) return;
-      learned = { ...learned, instances: have + 1, step: Math.max(1, learned.step * 2), pause: firstPause };
+      learned = { ...learned, instances: have + 1, pause: firstPause };
     },
     spoiled(label, reason) {
       spoiledLabels.set(label, { reason, until: timer.now() + probeEvery });
@@ -109,19 +123,13 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
       }
       if (answer.kind === 'permanent') shut = answer.reason;
       log('probe failed', { provider: config.name, reason: answer.reason });
-      probeAt = timer.now() + zonePause;
+      probeAt = timer.now() + outPause;
     },
     view(closed, out) {
       const now = timer.now();
       const site = config.limits;
       const room = probed === undefined ? site : tighter(site, probed.capacity);
-      const felt =
-        learned === undefined
-          ? {}
-          : {
-              instances:
-                now < learned.until ? learned.instances : learned.instances + Math.max(1, learned.step),
-            };
+      const taught = learned === undefined ? {} : { instances: felt(learned) };
       const zones = config.zones.length > 0 ? config.zones : (probed?.zones ?? []);
       return {
         name: config.name,
@@ -130,12 +138,12 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
         offers: offers(now),
         places: provider.places,
         zones: zonesOf(zones),
-        limits: tighter(room, felt),
+        limits: tighter(room, taught),
         most: tighter(config.disabled === undefined ? site : {}, probed?.quota ?? {}),
         closed: config.disabled ?? shut ?? closed,
         out: new Map([
           ...out,
-          ...[...fullZones].flatMap(([zone, each]): [string, string][] =>
+          ...[...outNow].flatMap(([zone, each]): [string, string][] =>
             now < each.until ? [[zone, each.reason]] : [],
           ),
         ]),
@@ -143,6 +151,10 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
     },
   };
   return desk;
+
+  function felt({ instances, until }: Learned): number {
+    return timer.now() < until ? instances : instances + 1;
+  }
 
   function zonesOf(zones: readonly string[]): readonly string[] {
     const places = provider.places;
@@ -162,6 +174,13 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
     }
     return made;
   }
+}
+
+interface Learned {
+  readonly instances: number;
+  readonly until: number;
+  readonly pause: number;
+  readonly reason: string;
 }
 
 /** One line of what happened, with its values apart. */

@@ -1,6 +1,6 @@
 import { asFault } from '../pipelines/fault.ts';
 import type { Lease } from '../pipelines/ports.ts';
-import { type Context, leaseFrom, nodesOf } from './context.ts';
+import { type Context, leaseFrom, nodesOf, refuse } from './context.ts';
 import { freed, type NodeRecord, type RequestRecord, type RequestState } from './node.ts';
 import type { Shape } from './shape.ts';
 import { within } from './timer.ts';
@@ -17,9 +17,12 @@ export interface Joiner {
 
 export type Joined =
   | { readonly kind: 'joined' }
+  /** Never with these nodes: what nodepool.yaml says of the set is wrong. */
+  | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly node?: string | undefined; readonly reason: string };
 
-export const joinDeadline = 10 * 60_000;
+/** ms; ready scripts and installing Open vSwitch take their time, and have a deadline of their own. */
+export const joinDeadline = 50 * 60_000;
 
 /** Grants a request whose nodes are all ready, to whoever waits for it. */
 export function settle(context: Context, id: string, shape: Shape): void {
@@ -48,6 +51,10 @@ async function grant(context: Context, id: string, shape: Shape): Promise<void> 
   const before = completed(context, id, shape);
   if (before === undefined) return;
   const joined = await join(context, shape, leaseFrom(context, before.request));
+  if (joined.kind === 'refused') {
+    refuse(context, id, joined.reason);
+    return;
+  }
   if (joined.kind === 'failed') {
     await apart(context, before.request, joined);
     return;
@@ -85,6 +92,13 @@ async function join({ options, stop }: Context, shape: Shape, lease: Lease): Pro
     stop.throwIfAborted();
     return { kind: 'failed', reason: asFault(caught).message };
   }
+}
+
+/** Machines of ours are always made into a set, if of one; a host that stays is only when it has company. */
+export function isJoined(shape: Shape, lease: Lease): boolean {
+  const reached = lease.nodes.filter((node) => node.address !== undefined);
+  if (reached.length === 0) return false;
+  return reached.length > 1 || shape.network !== undefined || reached[0]?.id === reached[0]?.node;
 }
 
 /** The nodes to blame go; the request gets others, as often as its provider may fail. */

@@ -90,6 +90,7 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
     book,
     desks,
     lives: lives({ site, book, desks, timer, random, test, stop, log, changed, broken, launched }),
+    shapes: new WeakMap(),
     waiters: new Map(),
     joining: new Map(),
     openedAt: timer.now(),

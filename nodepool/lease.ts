@@ -1,5 +1,5 @@
 import type { LeasedNode } from '../pipelines/ports.ts';
-import type { ProviderConfig } from './config/config.ts';
+import type { LoginConfig, ProviderConfig } from './config/config.ts';
 import type { NodeRecord } from './node.ts';
 import type { Place } from './provider.ts';
 import { slotOf } from './providers/place.ts';
@@ -30,19 +30,38 @@ export function leasedNode(
       machine: machine?.id,
       address: machine?.address,
       privateAddress: machine?.privateAddress ?? machine?.address,
-      ssh: accessOf(node, config),
+      ssh: accessOf(node, config, place),
     }),
   };
 }
 
-function accessOf({ machine, label }: NodeRecord, config: ProviderConfig | undefined): LeasedNode['ssh'] {
+function accessOf(
+  { machine, label }: NodeRecord,
+  config: ProviderConfig | undefined,
+  place: Place | undefined,
+): LeasedNode['ssh'] {
   if (machine?.address === undefined) return undefined;
-  const login = config?.kinds.get(label)?.login;
+  const login = loginOf(config, label, place);
   return {
-    port: machine.port ?? login?.port ?? 22,
+    port: machine.port ?? login.port ?? 22,
     hostKeys: machine.hostKeys ?? [],
-    ...given({ user: machine.user ?? login?.user, keyFile: machine.keyFile ?? login?.keyFile }),
+    ...given({
+      user: machine.user ?? login.user,
+      keyFile: machine.keyFile ?? login.keyFile,
+      jobUser: login.jobUser,
+      sudo: login.sudo,
+    }),
   };
+}
+
+/** What the configuration says of entering a node. */
+export function loginOf(
+  config: ProviderConfig | undefined,
+  label: string,
+  place: Pick<Place, 'host'> | undefined,
+): LoginConfig {
+  if (config === undefined) return {};
+  return (place === undefined ? config.kinds.get(label)?.login : config.hosts.get(place.host)) ?? {};
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -2,6 +2,7 @@ import { backoff } from '../pipelines/fault.ts';
 import type { Book } from './book.ts';
 import type { KindConfig, LoginConfig } from './config/config.ts';
 import type { Desk, Say } from './desk.ts';
+import { loginOf } from './lease.ts';
 import { freed, type MachineRecord, type NodeRecord, type NodeState, type Phase } from './node.ts';
 import type { Machine, Setback } from './provider.ts';
 import { reasonOf, type Timer, within } from './timer.ts';
@@ -65,6 +66,8 @@ export function lives(options: LifeOptions): Lives {
   const running = new Map<string, { again: boolean; stop: AbortController; done: Promise<void> }>();
   const neverAsked = new Set<string>();
   const tries = new Map<string, number>();
+  /** Orders whose answer is not there yet. */
+  const asked = new Set<string>();
   /** Asked to be deleted, and on its way. */
   const going = new Set<string>();
 
@@ -93,10 +96,15 @@ export function lives(options: LifeOptions): Lives {
     },
     seen(node, machine) {
       const { phase } = node.state;
+      const limit = desks.get(node.provider)?.config.launchTimeout ?? 0;
+      if (phase === 'building' && machine.state === 'building' && timer.now() - node.createdAt >= limit) {
+        later(failed(node, { kind: 'failed', reason: `it did not run within ${seconds(limit)}` }));
+        return;
+      }
       if (machine.state === 'failed') {
         const reason = machine.reason ?? 'the provider says that it failed';
         if (phase === 'building')
-          later(failed(node, { kind: machine.quota === true ? 'quota' : 'transient', reason }));
+          later(failed(node, { kind: machine.quota === true ? 'quota' : 'failed', reason }));
         else if (phase === 'ready' || phase === 'testing' || phase === 'in-use') later(lose(node, reason));
         return;
       }
@@ -112,7 +120,7 @@ export function lives(options: LifeOptions): Lives {
     vanished(node) {
       switch (node.state.phase) {
         case 'building':
-          later(failed(node, { kind: 'transient', reason: 'the provider does not know it any more' }));
+          later(failed(node, { kind: 'failed', reason: 'the provider does not know it any more' }));
           break;
         case 'testing':
         case 'ready':
@@ -162,7 +170,8 @@ export function lives(options: LifeOptions): Lives {
   async function step(node: NodeRecord, desk: Desk, signal: AbortSignal): Promise<Went> {
     switch (node.state.phase) {
       case 'building':
-        return node.machine === undefined ? await create(node, desk, signal) : await boot(node, desk, signal);
+        // One that boots is seen in a list.
+        return node.machine === undefined ? await create(node, desk, signal) : 'parked';
       case 'testing':
         return await examine(node, desk, signal);
       case 'used':
@@ -191,11 +200,18 @@ export function lives(options: LifeOptions): Lives {
     const again = !neverAsked.delete(id);
     const kind: KindConfig['kind'] = desk.config.kinds.get(label)?.kind ?? { label, properties: {} };
     const order = { node: id, site: options.site, kind, zone: zone === '' ? undefined : zone, place, again };
-    const answer = await desk.call('create', (inTime) => desk.provider.create(order, inTime), signal);
+    const full = again ? undefined : desk.full(confirmed(node) + inFlight(node.provider));
+    if (full !== undefined) {
+      await failed(node, { kind: 'quota', reason: full }, 'not asked');
+      return 'parked';
+    }
+    asked.add(id);
+    const call = desk.call('create', (inTime) => desk.provider.create(order, inTime), signal);
+    const answer = await call.finally(() => asked.delete(id));
     if (answer.kind === 'created') {
       const { machine } = answer;
       tries.delete(id);
-      desk.made(others(node));
+      desk.made(confirmed(node));
       const state: NodeState = machine.state === 'active' ? { phase: 'testing' } : { phase: 'building' };
       await api.move(id, ['building'], state, { machine: recordOf(machine) });
       if (machine.state === 'failed') api.seen(node, machine);
@@ -210,23 +226,11 @@ export function lives(options: LifeOptions): Lives {
     return 'parked';
   }
 
-  /** Waits for the list that shows it active; the launcher looks at the list. */
-  async function boot(node: NodeRecord, desk: Desk, signal: AbortSignal): Promise<Went> {
-    const left = node.createdAt + desk.config.launchTimeout - timer.now();
-    if (left > 0) await timer.sleep(left, signal);
-    const now = book.nodes.get(node.id);
-    if (now?.state.phase !== 'building') return 'on';
-    await failed(now, {
-      kind: 'transient',
-      reason: `it did not run within ${seconds(desk.config.launchTimeout)}`,
-    });
-    return 'parked';
-  }
-
   async function examine(node: NodeRecord, desk: Desk, signal: AbortSignal): Promise<Went> {
     const { machine } = node;
     if (machine === undefined) throw new Error(`node ${node.id} is tested and has no machine`);
-    const login = desk.config.kinds.get(node.label)?.login ?? {};
+    const place = desk.provider.places?.find((each) => each.id === node.place);
+    const login = loginOf(desk.config, node.label, place);
     const limit = desk.config.bootTimeout;
     const done = await within(timer, limit, signal, (inTime) =>
       options.test({ ...node, machine }, login, inTime),
@@ -236,7 +240,7 @@ export function lives(options: LifeOptions): Lives {
         ? done.value
         : { kind: 'unfit' as const, reason: `no answer within ${seconds(limit)}` };
     if (answer.kind === 'unfit') {
-      await failed(node, { kind: 'transient', reason: answer.reason });
+      await failed(node, { kind: 'failed', reason: answer.reason });
       return 'parked';
     }
     const hostKeys = answer.hostKeys === undefined ? machine.hostKeys : [...answer.hostKeys];
@@ -280,7 +284,7 @@ export function lives(options: LifeOptions): Lives {
   }
 
   /** It is of no use. Its request gets another one, and a launch that was no quota's fault counts. */
-  async function failed(node: NodeRecord, setback: Setback): Promise<void> {
+  async function failed(node: NodeRecord, setback: Setback, how?: 'not asked'): Promise<void> {
     const now = book.nodes.get(node.id);
     if (now === undefined || (now.state.phase !== 'building' && now.state.phase !== 'testing')) return;
     const desk = desks.get(node.provider);
@@ -293,12 +297,13 @@ export function lives(options: LifeOptions): Lives {
       reason,
     });
     const isRoom = setback.kind === 'quota' || setback.kind === 'full';
-    options.launched(now, isRoom ? 'quota' : 'failed', timer.now() - node.createdAt);
-    if (isRoom) desk?.refused(setback, others(now), now.zone);
+    if (how === undefined) options.launched(now, isRoom ? 'quota' : 'failed', timer.now() - node.createdAt);
+    if (isRoom && how === undefined) desk?.refused(setback, confirmed(now), now);
     if (setback.kind === 'permanent') desk?.spoiled(node.label, reason);
     const request = now.request === undefined ? undefined : book.requests.get(now.request);
     const before = request?.failures[node.provider]?.count ?? 0;
-    const count = setback.kind === 'permanent' ? (desk?.config.launchRetries ?? 1) : before + 1;
+    // One that can never be made is not tried again.
+    const count = setback.kind === 'permanent' ? Number.MAX_SAFE_INTEGER : before + 1;
     const failures = { ...request?.failures, [node.provider]: { count, reason } };
     const requests = request === undefined || isRoom ? [] : [{ ...request, failures }];
     if (isRoom && now.machine === undefined) {
@@ -347,11 +352,17 @@ export function lives(options: LifeOptions): Lives {
     });
   }
 
-  /** Other nodes of this provider that exist or may exist. */
-  function others(node: NodeRecord): number {
+  function inFlight(provider: string): number {
+    return [...asked].filter((id) => book.nodes.get(id)?.provider === provider).length;
+  }
+
+  /** Other machines of this provider that run and stay. */
+  function confirmed(node: NodeRecord): number {
     let count = 0;
-    for (const each of book.nodes.values())
-      if (each.provider === node.provider && each.id !== node.id) count++;
+    for (const { id, provider, machine, state } of book.nodes.values()) {
+      const goes = state.phase === 'used' || state.phase === 'failed' || state.phase === 'deleting';
+      if (provider === node.provider && id !== node.id && machine !== undefined && !goes) count += 1;
+    }
     return count;
   }
 

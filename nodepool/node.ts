@@ -78,6 +78,8 @@ export const NodeRecord = z.object({
   /** The request it belongs to, and as which of its members. */
   request: z.string().optional(),
   member: z.number().optional(),
+  /** A person wants it held when its build has ended. */
+  keep: z.object({ reason: z.string(), by: z.string(), until: Ms.optional() }).optional(),
   /** The build that ran on it. */
   build: z.string().optional(),
   job: z.string().optional(),

@@ -26,24 +26,21 @@ export function inOrder<W extends Waiting>(waiting: readonly W[]): W[] {
 
 /**
  * Nodepool's rule that labels which got nothing go first: the oldest request of each label that waited for `patience` ms while
- * nothing of that label was given. So a pipeline of low precedence is slow in a storm, never dead.
+ * nothing of that label was given, nor is on its way. So a pipeline of low precedence is slow in a storm, never dead.
  */
-export function starving(
-  waiting: readonly {
-    readonly id: string;
-    readonly label: string;
-    readonly since: number;
-    readonly turn: number;
-  }[],
+export function starving<R extends { readonly id: string; readonly since: number; readonly turn: number }>(
+  waiting: readonly R[],
+  labelOf: (request: R) => string,
   given: ReadonlyMap<string, number>,
   now: number,
   patience: number,
 ): ReadonlySet<string> {
-  const oldest = new Map<string, { id: string; turn: number }>();
-  for (const { id, label, since, turn } of waiting) {
-    if (now - Math.max(since, given.get(label) ?? 0) < patience) continue;
+  const oldest = new Map<string, R>();
+  for (const request of waiting) {
+    const label = labelOf(request);
+    if (now - Math.max(request.since, given.get(label) ?? 0) < patience) continue;
     const before = oldest.get(label);
-    if (before === undefined || turn < before.turn) oldest.set(label, { id, turn });
+    if (before === undefined || request.turn < before.turn) oldest.set(label, request);
   }
   return new Set([...oldest.values()].map(({ id }) => id));
 }

@@ -52,10 +52,11 @@ export interface Ask {
 }
 
 export function placing(ask: Ask): Placing {
-  const { ground, request } = ask;
+  const { ground, request, open, has } = ask;
   const { view } = ground;
   const failed = Object.hasOwn(request.failures, view.name) ? request.failures[view.name] : undefined;
-  if (failed !== undefined && failed.count >= view.retries) {
+  // As Nodepool counts: so many for each node.
+  if (failed !== undefined && failed.count >= view.retries * (open.length + has.length)) {
     const times = failed.count === 1 ? 'a launch' : `${failed.count} launches`;
     return { kind: 'never', ground, reason: `${times} failed, at last: ${failed.reason}` };
   }

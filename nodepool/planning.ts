@@ -1,8 +1,9 @@
 import { type Allocation, allocate, type Demand, type Order, type Plan, type Situation } from './allocate.ts';
-import { type Context, labelOf, nodesOf, shapeFor } from './context.ts';
+import { type Context, forget, labelOf, nodesOf, refuse, shapeFor } from './context.ts';
 import { settle } from './granting.ts';
 import { freed, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
 import { starving } from './order.ts';
+import type { Shape } from './shape.ts';
 
 /** Makes a plan of everything that is known (allocate.ts), writes it down, and sets the nodes going. */
 
@@ -43,23 +44,34 @@ export function planner(context: Context): Planner {
   };
 
   function demandsNow(now: number): Demand[] {
-    return [...book.requests.values()].flatMap((request) => {
-      if (request.state.phase === 'granted') return [];
+    const asked: { request: RequestRecord; shape: Shape }[] = [];
+    for (const request of book.requests.values()) {
+      const { state } = request;
+      if (state.phase === 'granted') {
+        given.set(labelOf(request), Math.max(state.at, given.get(labelOf(request)) ?? 0));
+        continue;
+      }
       const shape = shapeFor(context, request);
-      if (shape !== undefined && waiters.has(request.id)) return [{ request, shape }];
-      if (shape === undefined || now - context.openedAt > forgotten) forget(context, request);
-      return [];
-    });
+      if (shape !== undefined && waiters.has(request.id)) asked.push({ request, shape });
+      else if (shape === undefined || now - context.openedAt > forgotten) forget(context, request);
+    }
+    const requests = asked.map(({ request }) => request);
+    const coming = new Set(requests.filter(({ state }) => state.phase === 'allocated').map(labelOf));
+    const waiting = requests.filter((request) => !coming.has(labelOf(request)));
+    const starved = starving(waiting, labelOf, given, now, patience);
+    return asked.map(({ request, shape }) => ({
+      request,
+      shape,
+      since: request.since,
+      turn: request.turn,
+      starved: starved.has(request.id),
+    }));
   }
 
   function situation(demands: readonly Demand[], now: number): Situation {
-    const waiting = demands
-      .filter(({ request }) => request.state.phase === 'waiting')
-      .map(({ request }) => ({ ...request, label: labelOf(request) }));
-    const starved = starving(waiting, given, now, patience);
     return {
       now,
-      demands: demands.map((demand) => ({ ...demand, starved: starved.has(demand.request.id) })),
+      demands,
       nodes: [...book.nodes.values()],
       providers: [...desks.values()].map((desk) => desk.view(...outOfUse(desk.config.name))),
       labels: [...config.labels.values()].filter((label) => !label.disabled),
@@ -101,7 +113,6 @@ export function planner(context: Context): Planner {
   function place({ request: id, provider, zone, members }: Allocation, now: number): void {
     const request = book.requests.get(id);
     if (request === undefined) return;
-    given.set(labelOf(request), now);
     const nodes = members.map(({ member, node, label, place: at, resources }): NodeRecord => {
       const idle = node === undefined ? undefined : book.nodes.get(node);
       const fresh = idle ?? newNode({ provider, zone, label, resources }, now);
@@ -134,20 +145,4 @@ export function planner(context: Context): Planner {
       if (now >= Math.min(most, node.state.until ?? most)) remove(node.id, ['held'], 'was held long enough');
     }
   }
-}
-
-function refuse(context: Context, id: string, reason: string): void {
-  const request = context.book.requests.get(id);
-  const waiter = context.waiters.get(id);
-  context.waiters.delete(id);
-  if (request !== undefined) forget(context, request);
-  waiter?.refuse(reason);
-}
-
-/** Nobody wants it any more: what it has becomes idle. */
-export function forget(context: Context, request: RequestRecord): void {
-  const nodes = nodesOf(context, request.id).map(freed);
-  context.book
-    .write({ put: { nodes }, drop: { requests: [request.id] } })
-    .then(() => context.changed(), context.broken);
 }

@@ -1,9 +1,9 @@
 import { Fault, stopReason } from '../pipelines/fault.ts';
 import type { NodePool, NodeRequest } from '../pipelines/ports.ts';
-import { type Context, leaseFrom, nodesOf, shapeFor, type Waiter } from './context.ts';
+import { type Context, forget, leaseFrom, nodesOf, shapeFor, type Waiter } from './context.ts';
 import { type RequestRecord, requestOfLease } from './node.ts';
 import { inOrder } from './order.ts';
-import { forget, type Planner } from './planning.ts';
+import type { Planner } from './planning.ts';
 import { giveBack } from './releasing.ts';
 import { shapeOf } from './shape.ts';
 import { reasonOf } from './timer.ts';

@@ -125,10 +125,12 @@ export interface MachineRef {
 export type Setback =
   /** Our own quota is used up: the provider is paused, the order tried again, no attempt counted. */
   | { readonly kind: 'quota'; readonly reason: string }
-  /** The provider itself has no room now (no valid host, every place taken): as `quota`, but other zones may be tried. */
+  /** No room now in this zone (no valid host), or this host does not answer: as `quota`, but others may be tried. */
   | { readonly kind: 'full'; readonly reason: string }
   /** Away, timed out, 5xx, told to slow down: tried again with backoff. Whether it took effect is not known. */
   | { readonly kind: 'transient'; readonly reason: string; readonly retryAfter?: number /* ms */ }
+  /** This order failed, another one may do: counted as a launch. What is left of it is deleted by its mark. */
+  | { readonly kind: 'failed'; readonly reason: string }
   /** Never like this: no such image or flavor, wrong credentials, a place in quarantine. A person must look. */
   | { readonly kind: 'permanent'; readonly reason: string };
 

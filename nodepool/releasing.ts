@@ -1,6 +1,6 @@
 import { asFault } from '../pipelines/fault.ts';
 import { type Context, leaseFrom, nodesOf, shapeFor } from './context.ts';
-import { joinDeadline } from './granting.ts';
+import { isJoined, joinDeadline } from './granting.ts';
 import { heldBy } from './holds.ts';
 import { freed, type NodeRecord, type NodeState, type RequestRecord } from './node.ts';
 import { within } from './timer.ts';
@@ -15,8 +15,10 @@ export async function giveBack(context: Context, request: RequestRecord): Promis
   const next: NodeState = hold === undefined ? { phase: 'used' } : { phase: 'held', ...hold.state };
   const given = nodes.map((node): NodeRecord => {
     // What is lost cannot be held.
-    const state = node.state.phase === 'in-use' ? next : node.state;
-    return { ...freed(node), state, phaseAt: at };
+    if (node.state.phase !== 'in-use') return freed(node);
+    const { keep, ...rest } = freed(node);
+    const state: NodeState = keep === undefined || hold !== undefined ? next : { phase: 'held', ...keep };
+    return { ...rest, state, phaseAt: at };
   });
   const holds = hold === undefined ? [] : [hold.record];
   await book.write({ put: { nodes: given, holds }, drop: { requests: [request.id] } });
@@ -33,8 +35,7 @@ async function part(context: Context, request: RequestRecord): Promise<void> {
   const shape = shapeFor(context, request);
   const { join, timer } = options;
   const lease = leaseFrom(context, request);
-  if (join === undefined || shape === undefined || lease.nodes.every((node) => node.address === undefined))
-    return;
+  if (join === undefined || shape === undefined || !isJoined(shape, lease)) return;
   try {
     await within(timer, joinDeadline, stop, (signal) => join.down(shape, lease, signal));
   } catch (caught) {

@@ -10,6 +10,8 @@ export interface Shape {
   readonly members: readonly Member[];
   readonly groups: Readonly<Record<string, readonly string[]>>;
   readonly network?: NetworkSpec | undefined;
+  /** Path of the script that is run on each node at the end. */
+  readonly ready?: string | undefined;
 }
 
 export interface Member {
@@ -51,8 +53,9 @@ export function shapeOf(
     const role = index === 0 ? 'primary' : 'sub';
     members.push({ name: node.name, role, label: node.label, wants: read.expression });
   }
+  const ready = set === undefined ? label?.readyScript : set.readyScript;
   const network = set === undefined ? label?.network : set.network;
-  return { kind: 'shape', shape: { set: set?.name, members, groups: set?.groups ?? {}, network } };
+  return { kind: 'shape', shape: { set: set?.name, members, groups: set?.groups ?? {}, network, ready } };
 }
 
 function equal(label: string, subnodes: number): { name: string; label: string }[] {

@@ -10,7 +10,7 @@ export type ShellOf = (
 ) => Promise<{ readonly shell: Shell; readonly node: LeasedNode } | undefined>;
 
 /** How the node of a lease is entered. */
-export type OpenShell = (node: LeasedNode, lease: Lease) => Shell;
+export type OpenShell = (node: LeasedNode, lease: Lease) => Promise<Shell> | Shell;
 
 export async function readLease(records: PoolRecords, id: string): Promise<Lease | undefined> {
   const request = requestOfLease(id);
@@ -21,7 +21,7 @@ export function shellsOver(records: PoolRecords, open: OpenShell): ShellOf {
   return async (id) => {
     const lease = await readLease(records, id);
     const node = lease?.nodes.find((each) => each.role === 'primary') ?? lease?.nodes[0];
-    return lease === undefined || node === undefined ? undefined : { shell: open(node, lease), node };
+    return lease === undefined || node === undefined ? undefined : { shell: await open(node, lease), node };
   };
 }
 

@@ -25,7 +25,6 @@ import { openPublishing } from './publish.ts';
 import { publishAll } from './publishers/index.ts';
 import type { Services } from './publishers/publishing.ts';
 import { publishConsoles } from './publishers/scp.ts';
-import { hiddenIn } from './redact.ts';
 import { classify, inWords, worse } from './results/classify.ts';
 import { followSteps } from './run.ts';
 import { type NodeTools, type PlannedBuild, shellBuild } from './steps.ts';
@@ -126,7 +125,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       tools: options.tools,
     });
     const running: Running = { action, job, ...place, planned, bound, begunAt, url };
-    const outcome = await runToEnd(running, signal);
+    const outcome = await runAndClose(running, signal);
     crashpoint('build.finished.before');
     await store.saveEffect(action.id, { phase: 'finished', outcome });
     crashpoint('build.finished.after');
@@ -135,6 +134,15 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     function neverRan(result: string, detail: string): Outcome {
       const now = clock.now();
       return { kind: 'finished', result, url, startedAt: now, finishedAt: now, detail };
+    }
+  }
+
+  /** The shell may be a connection to a node: it ends with the build, or with us. */
+  async function runAndClose(running: Running, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return await runToEnd(running, signal);
+    } finally {
+      await running.shell[Symbol.asyncDispose]();
     }
   }
 
@@ -147,7 +155,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     try {
       const console = buildConsole({
         timestamps: running.job.timestamps,
-        secrets: hiddenFor(running),
+        secrets: [...(options.hidden ?? []), ...running.bound.hidden],
         limit: options.consoleLimit ?? 1024 ** 3,
         write: (chunk) => writer.write(chunk),
       });
@@ -231,11 +239,10 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     words = `Finished: ${result}, ${detail}`,
   ): Promise<Outcome> {
     const { begunAt: startedAt, url } = running;
-    const hidden = hiddenFor(running);
     const finishedAt = clock.now();
     await console.say(words, finishedAt);
     await console.end();
-    await folder.finish({ ...identity(running, hidden), result, detail, startedAt, finishedAt });
+    await folder.finish({ ...identity(running), result, detail, startedAt, finishedAt });
     return { kind: 'finished', result, url, startedAt, finishedAt, detail };
   }
 
@@ -247,7 +254,6 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { job, planned, url } = running;
-    const hidden = hiddenFor(running);
     const { startedAt, finishedAt } = exit;
     const { timeout, quiet } = planned.build;
     const steps = planned.build.steps.map((step) => step.name);
@@ -269,7 +275,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       verdict,
       signal: inTime,
       env: withoutSecrets(planned.build.env, running.bound),
-      hidden,
+      hidden: [...(options.hidden ?? []), ...running.bound.hidden],
       main: planned.build,
     });
     const services: Services = {
@@ -293,7 +299,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     const ended = { result, ...(detail === undefined ? {} : { detail }) };
     crashpoint('build.finish.before');
     await folder.finish({
-      ...identity(running, hidden),
+      ...identity(running),
       ...ended,
       startedAt,
       finishedAt,
@@ -303,10 +309,6 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     });
     crashpoint('build.finish.after');
     return { kind: 'finished', ...ended, url, startedAt, finishedAt };
-  }
-
-  function hiddenFor({ bound }: Running): readonly string[] {
-    return [...(options.hidden ?? []), ...bound.hidden];
   }
 
   function waitsOf({ action, shell, planned }: Running): WaitsFor {
@@ -322,21 +324,10 @@ function withoutSecrets(env: Readonly<Record<string, string>>, bound: Bound): Re
   return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(bound.env, name)));
 }
 
-/** Parameters may be passwords. */
-function identity({ action, node }: Running, hidden: readonly string[]): Record<string, unknown> {
+function identity({ action, node }: Running): Record<string, unknown> {
   const { job, number, uuid, pipeline, project, params } = action;
   const { ZUUL_CHANGE: change, ZUUL_PATCHSET: patchset } = params;
-  return {
-    job,
-    number,
-    uuid,
-    pipeline,
-    project,
-    change,
-    patchset,
-    node: node.name,
-    params: hiddenIn(params, hidden),
-  };
+  return { job, number, uuid, pipeline, project, change, patchset, node: node.name, params };
 }
 
 /** What a stranger must be able to learn from a log: which change, which node, when, with what (OpenStack's rules ask for it). */

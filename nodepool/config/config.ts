@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { NetworkSpec } from '../network/spec.ts';
+import type { NodeNeeds } from '../preflight.ts';
 import type { NodeKind, Resources } from '../provider.ts';
 import type { CommandProvider, OpenstackProvider, StaticProvider } from './schema.ts';
 
@@ -35,6 +36,7 @@ export interface SetConfig {
   /** The primary first. */
   readonly nodes: readonly { readonly name: string; readonly label: string }[];
   readonly groups: Readonly<Record<string, readonly string[]>>;
+  readonly readyScript?: string | undefined;
   readonly network?: NetworkSpec | undefined;
 }
 
@@ -58,6 +60,8 @@ export interface ProviderConfig {
   /** What it makes, by label; empty for providers with places. */
   readonly kinds: ReadonlyMap<string, KindConfig>;
   /** The entry as written, for the driver. */
+  /** Of places: how each host is entered. */
+  readonly hosts: ReadonlyMap<string, LoginConfig>;
   readonly given: ProviderGiven;
 }
 
@@ -80,6 +84,10 @@ export interface LoginConfig {
   readonly user?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly port?: number | undefined;
+  readonly jobUser?: string | undefined;
+  readonly sudo?: boolean | undefined;
+  /** What builds need of it: asked before it is ready. */
+  readonly needs?: Omit<NodeNeeds, 'root' | 'sudo'> | undefined;
 }
 
 export interface PrepareConfig {

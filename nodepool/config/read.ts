@@ -153,7 +153,13 @@ type SetGiven = File['node-sets'][number];
 
 function setOf(set: SetGiven): SetConfig {
   const groups = Object.fromEntries(set.groups.map(({ name, nodes }) => [name, nodes]));
-  return { name: set.name, nodes: nodesOf(set), groups, network: set.network };
+  return {
+    name: set.name,
+    nodes: nodesOf(set),
+    groups,
+    readyScript: set['ready-script'],
+    network: set.network,
+  };
 }
 
 function nodesOf({ nodes, primary = '', subnodes = 0 }: SetGiven): { name: string; label: string }[] {
@@ -171,14 +177,23 @@ function providerOf(given: File['providers'][number], file: File): ProviderConfi
   const retries = given['launch-retries'];
   if (driver === 'static') {
     const boot = given['boot-timeout'];
+    // A cleanup hook may take its time.
+    const call = Math.max(boot, ...given.nodes.map((node) => node['cleanup-timeout']));
     const times = {
       rate: 0,
-      apiTimeout: boot,
+      apiTimeout: call,
       bootTimeout: boot,
       launchTimeout: boot,
       launchRetries: retries,
     };
-    const rest = { limits: {}, concurrency: Number.POSITIVE_INFINITY, zones: [], kinds: new Map(), given };
+    const rest = {
+      limits: {},
+      concurrency: Number.POSITIVE_INFINITY,
+      zones: [],
+      kinds: new Map(),
+      hosts: hostsOf(given),
+      given,
+    };
     return { name, driver, priority, ...times, ...rest };
   }
   const most = given['max-servers'];
@@ -200,8 +215,25 @@ function providerOf(given: File['providers'][number], file: File): ProviderConfi
     launchRetries: retries,
     zones: given['availability-zones'],
     kinds: kindsOf(given, file),
+    hosts: new Map(),
     given,
   };
+}
+
+function hostsOf(given: Extract<File['providers'][number], { driver: 'static' }>) {
+  return new Map(
+    given.nodes.map((node) => [
+      node.name,
+      {
+        user: node.username ?? given.username,
+        keyFile: node['private-key'] ?? given['private-key'],
+        port: node['connection-port'],
+        jobUser: node['job-user'],
+        sudo: node.sudo,
+        needs: node.needs,
+      },
+    ]),
+  );
 }
 
 function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>, file: File) {
@@ -225,6 +257,9 @@ function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>
         user: image?.username ?? given.username,
         keyFile: image?.['private-key'] ?? given['private-key'],
         port: image?.['connection-port'],
+        jobUser: image?.['job-user'],
+        sudo: image?.sudo ?? true,
+        needs: image?.needs,
       },
     });
   }

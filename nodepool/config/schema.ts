@@ -67,10 +67,26 @@ export const NodeSet = z.strictObject({
     .array(z.strictObject({ name: Name, nodes: z.array(Name).min(1) }))
     .default([])
     .describe('Names for several of its nodes.'),
+  'ready-script': z.string().optional().describe('Script run on its nodes before they are lent.'),
   network: Network.optional().describe(
     'Overlay network: `nova-net`, `neutron`, `dvr`, `dvr-ha`, `br-infra`.',
   ),
 });
+
+const JobUser = z
+  .string()
+  .optional()
+  .describe('Account that steps run as: needed where we log in as root, else the SSH user.');
+
+const Needs = z
+  .strictObject({
+    disk: Count.optional().describe('MiB free where workspaces lie.'),
+    memory: Count.optional().describe('MiB of RAM.'),
+    cpus: Count.optional().describe('Processors.'),
+    devstack: z.boolean().optional().describe('DevStack is to run there.'),
+  })
+  .optional()
+  .describe('What builds need; a machine without it is never ready.');
 
 export const Image = z.strictObject({
   name: Name.describe('What labels call it.'),
@@ -85,6 +101,9 @@ export const Image = z.strictObject({
   username: z.string().optional().describe('SSH user on the node.'),
   'private-key': z.string().optional().describe('SSH key file for it.'),
   'connection-port': z.int().min(1).max(65535).optional().describe('SSH port of the node.'),
+  'job-user': JobUser,
+  needs: Needs,
+  sudo: z.boolean().default(true).describe('Jobs may become root with sudo, as DevStack wants it.'),
   'key-name': z.string().optional(),
   'config-drive': z.boolean().optional(),
   meta: z.record(z.string(), z.string()).optional(),
@@ -160,6 +179,12 @@ export const StaticNode = z.strictObject({
   username: z.string().optional().describe('SSH user.'),
   'private-key': z.string().optional().describe('SSH key file.'),
   'connection-port': z.int().min(1).max(65535).default(22).describe('SSH port.'),
+  'job-user': JobUser,
+  needs: Needs,
+  sudo: z
+    .boolean()
+    .default(false)
+    .describe('We and jobs may become root with sudo: needed to join it with other nodes.'),
   'host-key': OneOrMore.optional().describe('Its public host keys; one must match.'),
   timeout: Duration.prefault(5).describe('How long it may take to answer before it counts as away.'),
   'health-check': Argv.optional().describe('Program run here before each lease; it must succeed.'),

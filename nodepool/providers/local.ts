@@ -120,6 +120,7 @@ export function localConfig(name = 'local'): ProviderConfig {
     launchRetries: 3,
     zones: [],
     kinds: new Map(),
+    hosts: new Map(),
     given: { driver: 'local' },
   };
 }

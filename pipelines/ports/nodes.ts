@@ -63,6 +63,10 @@ export interface SshAccess {
   readonly user?: string;
   /** Lines of ssh-keyscan without the host; empty: not known. */
   readonly hostKeys: readonly string[];
-  /** File of the private key on our machine. */
+  /** File of the private key, as nodepool.yaml has it. */
   readonly keyFile?: string;
+  /** The account that steps run as; `user` where left out. */
+  readonly jobUser?: string;
+  /** We, and steps, may become root by sudo. */
+  readonly sudo?: boolean;
 }

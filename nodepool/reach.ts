@@ -1,0 +1,221 @@
+import { readFile } from 'node:fs/promises';
+import { asFault, Fault } from '../pipelines/fault.ts';
+import type { Lease, LeasedNode, Shell } from '../pipelines/ports.ts';
+import type { LoginConfig, PoolConfig } from './config/config.ts';
+import type { Joiner } from './granting.ts';
+import { joinNodes, type NodeSet, partNodes, type SetMember } from './group.ts';
+import type { NodeTest } from './life.ts';
+import type { Shape } from './shape.ts';
+import { NodeConnection } from './ssh/connection.ts';
+import { scanHostKeys } from './ssh/scan.ts';
+import type { SshTarget } from './ssh/session.ts';
+import { openSshShell, type SshShell } from './ssh/shell.ts';
+import type { SupervisorLimits } from './supervisor/plan.ts';
+
+/** How nodes are entered over ssh: to test them, to join them, to run builds on them. */
+
+export interface ReachOptions {
+  readonly config: PoolConfig;
+  /** A path of nodepool.yaml as a path of this process. */
+  readonly path: (path: string) => string;
+  readonly limits?: Partial<SupervisorLimits> | undefined;
+  readonly log: (line: string, values: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Where workspaces lie on a node. */
+const root = '/var/lib/stackgate';
+const defaultUser = 'zuul';
+const knock = 1000;
+const wall = { now: Date.now };
+
+export interface Reach {
+  readonly test: NodeTest;
+  readonly join: Joiner;
+  /** A shell for builds on a node; close it when the build is over. */
+  readonly shell: (node: LeasedNode, lease: Lease) => Promise<Shell>;
+  /** A connection for a person or a script. */
+  readonly connect: (node: LeasedNode) => Promise<NodeConnection>;
+  /** Removes what a build left on a host that stays. */
+  readonly forget: (host: HostAccess, build: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** A host as a provider knows it. */
+export interface HostAccess extends LoginConfig {
+  readonly address: string;
+  readonly hostKeys: readonly string[];
+}
+
+export function openReach(options: ReachOptions): Reach {
+  const keys = new Map<string, Promise<string>>();
+
+  async function target({ address, user, port, keyFile, sudo, hostKeys }: HostAccess): Promise<SshTarget> {
+    const name = user ?? defaultUser;
+    return {
+      address,
+      port: port ?? 22,
+      user: name,
+      key: await keyOf(keyFile),
+      hostKeys:
+        hostKeys.length > 0 ? hostKeys : await scanHostKeys(address, port ?? 22, AbortSignal.timeout(60_000)),
+      sudo: sudo === true && name !== 'root',
+    };
+  }
+
+  /** Read once: a site has a few. */
+  function keyOf(file: string | undefined): Promise<string> {
+    if (file === undefined) {
+      throw new Fault('config-invalid', 'a node has no SSH key', {
+        hint: 'Name one with `private-key` of the image, the node or the provider in nodepool.yaml.',
+      });
+    }
+    const path = options.path(file);
+    const known = keys.get(path) ?? readText(path, 'SSH key');
+    keys.set(path, known);
+    known.catch(() => keys.delete(path));
+    return known;
+  }
+
+  async function shellOn(access: HostAccess): Promise<SshShell> {
+    const to = await target(access);
+    return openSshShell(to, {
+      root,
+      user: access.jobUser,
+      sudo: access.sudo,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    });
+  }
+
+  async function setOf(shape: Shape, lease: Lease, opened: NodeConnection[]): Promise<NodeSet> {
+    const members: SetMember[] = [];
+    for (const node of lease.nodes) {
+      const access = accessOf(node);
+      const remote = new NodeConnection(await target(access));
+      opened.push(remote);
+      members.push({
+        name: node.member ?? node.role,
+        role: node.role === 'primary' ? 'primary' : 'sub',
+        address: access.address,
+        privateAddress: node.privateAddress,
+        port: access.port,
+        uuid: node.machine ?? node.id,
+        provider: node.provider,
+        region: node.region,
+        zone: node.zone,
+        remote,
+      });
+    }
+    const user = lease.nodes
+      .map((node) => node.ssh?.jobUser ?? node.ssh?.user)
+      .find((name) => name !== undefined);
+    const ready =
+      shape.ready === undefined ? undefined : await readText(options.path(shape.ready), 'ready script');
+    return { id: lease.id, user: user ?? defaultUser, members, network: shape.network, ready };
+  }
+
+  async function withSet<T>(shape: Shape, lease: Lease, work: (set: NodeSet) => Promise<T>): Promise<T> {
+    const opened: NodeConnection[] = [];
+    try {
+      return await work(await setOf(shape, lease, opened));
+    } finally {
+      await Promise.allSettled(opened.map((each) => each[Symbol.asyncDispose]()));
+    }
+  }
+
+  return {
+    async test({ id, machine }, login, signal) {
+      if (machine.address === undefined) return { kind: 'fit' };
+      const { address, hostKeys } = machine;
+      const user = machine.user ?? login.user;
+      const access = {
+        ...login,
+        address,
+        user,
+        port: machine.port ?? login.port,
+        keyFile: machine.keyFile ?? login.keyFile,
+      };
+      let last = '';
+      while (!signal.aborted) {
+        try {
+          const known = hostKeys ?? (await scanHostKeys(address, access.port ?? 22, signal));
+          await using shell = await shellOn({ ...access, hostKeys: known });
+          const { refused, warned } = await shell.preflight(login.needs ?? {}, wall, signal);
+          for (const remark of warned) options.log('preflight', { node: id, remark });
+          return refused.length === 0
+            ? { kind: 'fit', hostKeys: known }
+            : { kind: 'unfit', reason: refused.join('; ') };
+        } catch (caught) {
+          const fault = asFault(caught);
+          last = fault.message;
+          // A key that is refused now is refused later; a machine that boots is not there yet.
+          if (!fault.retry && fault.code !== 'node-away' && fault.code !== 'deadline') {
+            return { kind: 'unfit', reason: fault.message };
+          }
+        }
+        await pause(knock, signal);
+      }
+      return { kind: 'unfit', reason: last };
+    },
+    join: {
+      async up(shape, lease, signal) {
+        const joined = await withSet(shape, lease, (set) => joinNodes(set, signal));
+        if (joined.kind === 'refused') return joined;
+        if (joined.kind === 'joined') {
+          for (const remark of joined.remarks) options.log('joined', { lease: lease.id, remark });
+          return { kind: 'joined' };
+        }
+        const { failures } = joined;
+        const reason = failures.map((each) => `${each.node || 'the set'}: ${each.reason}`).join('; ');
+        const blamed = failures.length === 1 ? failures[0]?.node : undefined;
+        const node = lease.nodes.find((each) => (each.member ?? each.role) === blamed)?.node;
+        return { kind: 'failed', reason, node };
+      },
+      async down(shape, lease, signal) {
+        const parted = await withSet(shape, lease, (set) => partNodes(set, signal));
+        if (parted.kind === 'parted') return;
+        throw new Fault(
+          'node-away',
+          parted.failures.map(({ node, reason }) => `${node}: ${reason}`).join('; '),
+          {
+            retry: true,
+          },
+        );
+      },
+    },
+    shell: (node) => shellOn(accessOf(node)),
+    connect: async (node) => new NodeConnection(await target(accessOf(node))),
+    async forget(host, build, signal) {
+      await using shell = await shellOn(host);
+      await shell.forget(build, signal);
+    },
+  };
+}
+
+export function accessOf(node: LeasedNode): HostAccess {
+  if (node.address === undefined || node.ssh === undefined) {
+    throw new Fault('bug', `node ${node.name} has no address`);
+  }
+  return { address: node.address, ...node.ssh };
+}
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (caught) {
+    throw new Fault('config-invalid', `the ${what} ${path} cannot be read`, {
+      hint: 'nodepool.yaml names it.',
+      cause: caught,
+    });
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
