@@ -13,6 +13,7 @@ import { readLayout } from '../pipelines/layout/read.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { own } from '../pipelines/own.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
+import { readSitePool } from './nodepool.ts';
 import { readPlugins } from './plugins.ts';
 import { checkoutInForce } from './reload/checkouts.ts';
 import { secretProblems } from './secrets.ts';
@@ -117,7 +118,9 @@ export function readConfig(site: Site, base: string, options: ReadOptions = {}):
       ...(scripts.files === undefined ? {} : { slaveScripts: new Set(scripts.files.keys()) }),
     },
   );
-  sources.push(...jobsRead.included);
+  const pool = readSitePool(site, base);
+  sources.push(...jobsRead.included, ...(pool.source === undefined ? [] : [pool.source]));
+  problems.push(...pool.problems);
   problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
   const layout = layoutRead?.layout;
   if (layout !== undefined) {

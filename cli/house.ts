@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Launcher } from '../nodepool/launcher.ts';
+import type { Launcher, LauncherEvents } from '../nodepool/launcher.ts';
 import type { World } from '../pipelines/world.ts';
 import type { ConfigProblems } from '../server/ports.ts';
 import type { Intake } from '../workers/intake.ts';
@@ -33,6 +33,8 @@ export interface Made {
   door?: Door;
   gerrits?: Gerrits;
   nodes?: Launcher;
+  /** Counts what the pool does, where metrics are told. */
+  poolEvents?: LauncherEvents;
   merger?: GitMerger;
   /** Where plans are made. */
   reloads?: Reloads;

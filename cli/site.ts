@@ -225,7 +225,12 @@ export const Site = z.strictObject({
     .record(z.string(), z.union([SmtpConnection, GerritConnection]))
     .describe('Gerrit and mail servers by name. Layouts speak of `gerrit` and `smtp`.'),
   nodes: z
-    .strictObject({ local: LocalNodes.prefault({}).describe('This machine as a node.') })
+    .strictObject({
+      nodepool: Path.optional().describe('File of labels, node sets and providers (docs/nodepool.md).'),
+      local: LocalNodes.optional().describe(
+        'This machine as a node. Left out beside `nodepool`: it runs no builds; otherwise it does, as below.',
+      ),
+    })
     .prefault({})
     .describe('Machines that builds run on.'),
   secrets: z

@@ -14,6 +14,7 @@ import { addHealth } from './routes/health.ts';
 import { addLedger } from './routes/ledger.ts';
 import { addLive } from './routes/live.ts';
 import { addLogs } from './routes/logs.ts';
+import { addNodes } from './routes/nodes.ts';
 import { addReload } from './routes/reload.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
@@ -49,7 +50,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
       openapi: '3.1.0',
       info: { title: 'Stackgate', description: 'Third-party CI for Gerrit', version: ports.version },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      tags: ['status', 'builds', 'jobs', 'requests', 'events', 'health'].map((name) => ({ name })),
+      tags: ['status', 'builds', 'jobs', 'nodes', 'requests', 'events', 'health'].map((name) => ({ name })),
     },
     transform: describeRoutes,
     transformObject: jsonSchemaTransformObject,
@@ -63,6 +64,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addBuilds(routes, ports);
     addConsole(routes, ports);
     addRequests(routes, ports, guard);
+    addNodes(routes, ports, guard);
     addReload(routes, ports, guard);
     addExplain(routes, ports, guard);
     addLedger(routes, ports, guard);

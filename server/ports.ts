@@ -2,6 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Problem } from '../jobs/problem.ts';
 import type { ChangeFetched } from '../pipelines/event.ts';
 import type { Filed, History, SiteConfig, Sweep } from '../pipelines/ports.ts';
+import type {
+  AutoholdRequest,
+  NodeAccess,
+  NodeRequests,
+  PoolHolds,
+  PoolLabels,
+  PoolNodeView,
+  PoolProviders,
+} from './contract/nodes.ts';
 import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
 
 /**
@@ -44,6 +53,8 @@ export interface ServerPorts {
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
   /** Answers requests under `/p/`: the git door of workers/git/serve.ts. */
   readonly git?: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** The node pool; undefined: this process knows nothing of it. */
+  readonly pool?: PoolPort;
   /** Who may ask for things. None: nobody may. */
   readonly tokens: readonly TokenRule[];
   /** ms since the epoch. */
@@ -99,3 +110,33 @@ export interface TokenRule {
   /** sha256 of the token, hex; the token itself is nowhere. */
   readonly sha256: string;
 }
+
+/** What people see of the node pool: from its records, in any process. */
+export interface PoolPort {
+  nodes(): Promise<readonly PoolNodeView[]>;
+  requests(): Promise<readonly ReadonlyList<NodeRequests['requests'][number], 'nodes'>[]>;
+  labels(): Promise<readonly ReadonlyList<PoolLabels['labels'][number], 'providers'>[]>;
+  providers(): Promise<readonly ReadonlyList<PoolProviders['providers'][number], 'hosts'>[]>;
+  holds(): Promise<readonly PoolHolds['holds'][number][]>;
+  access(id: string): Promise<ReadonlyList<NodeAccess, 'hostKeys'> | undefined>;
+  /** What changes it; undefined: this process is not the launcher. */
+  admin(): NodeAdminPort | undefined;
+}
+
+type ReadonlyList<T, K extends keyof T> = Omit<T, K> & { readonly [P in K]: Readonly<T[P]> };
+
+/** Each answers what became of it, in a sentence. */
+export interface NodeAdminPort {
+  hold(id: string, reason: string, by: string, expires?: number): Promise<NodeTold>;
+  release(id: string): Promise<NodeTold>;
+  delete(id: string, now: boolean): Promise<NodeTold>;
+  offline(provider: string, host: string | undefined, reason: string, by: string): Promise<NodeTold>;
+  online(provider: string, host: string | undefined): Promise<NodeTold>;
+  autohold(wish: AutoholdRequest & { readonly by: string }): Promise<NodeTold>;
+  autoholdDelete(id: string): Promise<NodeTold>;
+}
+
+export type NodeTold =
+  | { readonly kind: 'done'; readonly note: string }
+  | { readonly kind: 'absent'; readonly reason: string }
+  | { readonly kind: 'conflict'; readonly reason: string; readonly hint?: string };

@@ -13,6 +13,7 @@ import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import { readPool } from '../../nodepool/config/read.ts';
 import { readEverything } from '../config.ts';
+import { localNodes } from '../nodepool.ts';
 import { type Found, findFiles, type Kind } from './find.ts';
 
 /** A data repository as a site: its files, and what became of everything that was in it. */
@@ -168,7 +169,7 @@ function poolRows(file: Found): { rows: Row[]; labels: string[] } {
 /** What the validation of the new site says, at the places of the old files. */
 export function checkedRows(site: string, imported: Imported): Row[] {
   const { problems, jobs, site: read } = readEverything(join(site, 'stackgate.yaml'));
-  const local = read?.nodes.local.labels ?? [];
+  const local = read === undefined ? [] : (localNodes(read)?.labels ?? []);
   const waiting = unservedLabels(Object.values(jobs?.jobs ?? {}), [...local, ...imported.labels]);
   // What is missing, and Python files, have rows already.
   const told = problems.filter(({ code }) => code !== 'file-missing' && code !== 'python-include');

@@ -19,6 +19,7 @@ import { type House, logsOf, need, type PartOf } from '../house.ts';
 import { liveBuilds, runView } from '../views.ts';
 import { probes } from './health.ts';
 import { metrics } from './metrics.ts';
+import { poolPort } from './poolport.ts';
 
 /** The door for people: pages, API, logs, git. */
 export const serverDoor: PartOf = (house) => ({
@@ -90,6 +91,7 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     logs: { root: logsOf(house), follow: await consoles(house) },
     metrics: metrics(house),
     git: gitDoor(house),
+    pool: poolPort(house),
     tokens: [
       await siteToken(house.data),
       ...Object.entries(house.site.tokens).map(([name, sha256]) => ({ name, sha256 })),

@@ -1,11 +1,13 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { House } from '../house.ts';
+import { poolMetrics } from './poolmetrics.ts';
 
 /** What this process can say of itself; what only one role knows is told by that role alone. */
 export function metrics(house: House): Registry {
   const { made, roles } = house;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  if (roles.has('launcher')) made.poolEvents = poolMetrics(registry, () => made.nodes);
   const registers = [registry];
   if (!roles.has('scheduler')) return registry;
   // oxlint-disable-next-line no-new -- a gauge registers itself

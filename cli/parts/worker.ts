@@ -15,12 +15,13 @@ import { publicUrl } from '../addresses.ts';
 import type { Core } from '../core.ts';
 import { handOptions } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
+import { localNodes } from '../nodepool.ts';
 import { readPlugins } from '../plugins.ts';
 import { secretSettings } from '../secrets.ts';
 import { sitePath } from '../site.ts';
 import { readSlaveScripts } from '../slavescripts.ts';
 import { scpHosts, smtpSettings } from './gerrits.ts';
-import { shellsOf } from './nodes.ts';
+import { shellsOf } from './machines.ts';
 
 /** The hands that ask, build and mail. */
 export const worker: PartOf = (house) => ({
@@ -46,7 +47,9 @@ export const worker: PartOf = (house) => ({
       consoleLimit: house.site.logs['max-console'] * 1024 * 1024,
     });
     const options = handOptions(house);
-    const places = house.site.nodes.local['max-parallel-jobs'];
+    // As many as the pool lends: over ssh a build costs this process little.
+    const places =
+      house.site.nodes.nodepool === undefined ? (localNodes(house.site)?.['max-parallel-jobs'] ?? 1) : 500;
     await handle(options, 'fetch', fetchHand(reviews), { concurrency: 8 });
     await handle(options, 'build', build, { concurrency: places });
     await handle(options, 'mail', mailHand(smtpSettings(house.site), store, site), { concurrency: 2 });

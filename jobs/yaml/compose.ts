@@ -1,5 +1,5 @@
 import { EVENT_ID, type Event, SCALAR_STYLE } from 'js-yaml';
-import type { KeySpots, PartSpot } from '../places.ts';
+import type { PartSpot } from '../places.ts';
 import type { Anchor } from '../yaml.ts';
 import { keyName, scalarText, scalarValue, startOf, tagOf } from './nodes.ts';
 import {
@@ -26,7 +26,7 @@ interface Frame {
   readonly list: unknown[] | undefined;
   readonly offsets: number[];
   readonly map: Record<string, unknown>;
-  readonly parts: (string | number | PartSpot)[];
+  readonly parts: Map<string, PartSpot>;
   readonly merges: Mapping[];
   /** Scalars below stay text. */
   readonly text: boolean;
@@ -143,7 +143,7 @@ function open(
     list: event.type === EVENT_ID.SEQUENCE ? [] : undefined,
     offsets: [],
     map: {},
-    parts: [],
+    parts: new Map(),
     merges: [],
     text,
     key: undefined,
@@ -185,15 +185,11 @@ function addTo(
     problem(reader, key.at, 'yaml-key', 'The key "__proto__" is not allowed.');
     return;
   }
-  if (Object.hasOwn(frame.map, name)) {
-    const before = frame.parts[frame.parts.lastIndexOf(name) + 1];
-    duplicateKey(reader, name, key.at, typeof before === 'object' ? before.at : Number(before));
-  }
+  const before = frame.parts.get(name);
+  if (before !== undefined) duplicateKey(reader, name, key.at, before.at);
   frame.map[name] = value;
-  frame.parts.push(
-    name,
-    typeof key.value === 'string' ? key.at : { text: reader.index, at: key.at, key: key.value },
-  );
+  const spot = { text: reader.index, at: key.at };
+  frame.parts.set(name, typeof key.value === 'string' ? spot : { ...spot, key: key.value });
 }
 
 const TOO_LARGE =
@@ -233,20 +229,23 @@ function close(frame: Frame, reader: Reader): unknown {
   return node;
 }
 
-function merged(frame: Frame, reader: Reader): { map: Record<string, unknown>; parts: KeySpots } {
+function merged(
+  frame: Frame,
+  reader: Reader,
+): { map: Record<string, unknown>; parts: Map<string, PartSpot> } {
   const map: Record<string, unknown> = {};
-  const parts: (string | number | PartSpot)[] = [];
+  const parts = new Map<string, PartSpot>();
   for (const source of frame.merges) {
     for (const [name, value] of Object.entries(source)) {
       map[name] = value;
       const part = reader.places.part(source, name);
-      if (part !== undefined) parts.push(name, part);
+      if (part !== undefined) parts.set(name, part);
       frame.weight++;
     }
     if (frame.weight > MOST_NODES) refuse(reader, frame.at, 'yaml-too-large', TOO_LARGE);
   }
   Object.assign(map, frame.map);
-  for (const part of frame.parts) parts.push(part);
+  for (const [name, part] of frame.parts) parts.set(name, part);
   return { map, parts };
 }
 

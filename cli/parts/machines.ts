@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { ProviderConfig } from '../../nodepool/config/config.ts';
+import type { Ended } from '../../nodepool/holds.ts';
+import { type Launcher, openLauncher } from '../../nodepool/launcher.ts';
+import { NodeRecord } from '../../nodepool/node.ts';
+import type { Provider } from '../../nodepool/provider.ts';
+import { openCommandProvider } from '../../nodepool/providers/command.ts';
+import {
+  type LocalOptions,
+  localConfig,
+  openLocalProvider,
+  openLocalShells,
+} from '../../nodepool/providers/local.ts';
+import { openStaticProvider } from '../../nodepool/providers/static.ts';
+import { openReach, type Reach } from '../../nodepool/reach.ts';
+import type { PoolRecords } from '../../nodepool/records.ts';
+import { openShell, type ShellOf, shellsOver } from '../../nodepool/shells.ts';
+import { wallClock } from '../../nodepool/timer.ts';
+import { Fault } from '../../pipelines/fault.ts';
+import type { History } from '../../pipelines/ports.ts';
+import { crashpoint } from '../../workers/crashpoint.ts';
+import { type House, need } from '../house.ts';
+import { localNodes, readSitePool } from '../nodepool.ts';
+import { sitePath } from '../site.ts';
+
+/** What a site lends, and how its nodes are entered. */
+
+interface Opened {
+  readonly provider: Provider;
+  readonly config: ProviderConfig;
+}
+
+/** The launcher, with every provider of the site. */
+export async function openNodes(house: House, records: PoolRecords): Promise<Launcher> {
+  const { site, store } = need(house, 'core');
+  const { config } = readSitePool(house.site, house.base);
+  const reach = reachOf(house);
+  const local = await openLocal(house, records);
+  const others = config.providers.map((each) => ({
+    provider: openProvider(each, site, reach),
+    config: each,
+  }));
+  return await openLauncher({
+    site,
+    config,
+    providers: [...local, ...others],
+    records,
+    timer: wallClock,
+    random: Math.random,
+    test: reach.test,
+    join: reach.join,
+    ended: (build) => endOf(store, build),
+    events: house.made.poolEvents,
+    passed: crashpoint,
+    log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
+  });
+}
+
+async function openLocal(house: House, records: PoolRecords): Promise<Opened[]> {
+  const options = localOptions(house);
+  if (options === undefined) return [];
+  const shells = await openLocalShells(options);
+  if (shells.sameUser) house.log.warn('jobs run as our own user: a patch could read the keys of this CI');
+  const provider = await openLocalProvider(options, shells, await buildsOf(records));
+  return [{ provider, config: localConfig() }];
+}
+
+function openProvider({ given, name }: ProviderConfig, site: string, reach: Reach): Provider {
+  if (given.driver === 'command') return openCommandProvider(given, site);
+  if (given.driver === 'static') return openStaticProvider(given, { forget: reach.forget });
+  throw new Fault('config-invalid', `provider ${name}: the driver ${given.driver} is not there yet`, {
+    hint: 'Use `driver: command` or `driver: static` in nodepool.yaml.',
+  });
+}
+
+function reachOf(house: House): Reach {
+  const { config, base } = readSitePool(house.site, house.base);
+  return openReach({
+    config,
+    path: (path) => sitePath(base, path),
+    limits: limitsOf(house),
+    log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
+  });
+}
+
+/** How this process reaches the nodes of a lease. */
+export async function shellsOf(house: House): Promise<ShellOf> {
+  const options = localOptions(house);
+  const local = options === undefined ? undefined : await openLocalShells(options);
+  return shellsOver(need(house, 'core').records, openShell(local, reachOf(house).shell));
+}
+
+/** Builds whose workspaces some node still has. */
+async function buildsOf(records: PoolRecords): Promise<Set<string>> {
+  const rows = await records.all();
+  return new Set(
+    rows.flatMap(({ table, value }) => (table === 'node' ? (NodeRecord.parse(value).build ?? []) : [])),
+  );
+}
+
+const EndedRow = z.looseObject({
+  job: z.string(),
+  project: z.string(),
+  change: z.string().nullish(),
+  ref: z.string().nullish(),
+  result: z.string().nullish(),
+});
+
+/** How a build ended, as the history has it by the time its nodes are given back. */
+async function endOf(history: Pick<History, 'build'>, build: string): Promise<Ended | undefined> {
+  const found = await history.build(build.replace(/^build-/, ''));
+  const row = found.kind === 'found' ? EndedRow.safeParse(found.row.value).data : undefined;
+  if (row === undefined) return undefined;
+  const { job, project, change, ref, result } = row;
+  return { job, project, change: change ?? undefined, ref: ref ?? undefined, result: result ?? '' };
+}
+
+function limitsOf({ site }: House): { output: number } {
+  return { output: site.logs['max-console'] * 1024 * 1024 };
+}
+
+function localOptions(house: House): LocalOptions | undefined {
+  const { site, data } = house;
+  const local = localNodes(site);
+  if (local === undefined) return undefined;
+  return {
+    root: join(data, 'builds'),
+    maxParallelJobs: local['max-parallel-jobs'],
+    labels: local.labels,
+    users: local.user === undefined ? undefined : [local.user].flat(),
+    allowSameUser: local['allow-same-user'],
+    noNewPrivileges: !local.sudo,
+    // What a patch must never read: the keys, the tokens, everybody's repositories.
+    secret: ['database', 'git', 'fetched', 'token'].map((name) => join(data, name)),
+    limits: limitsOf(house),
+  };
+}
