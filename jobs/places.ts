@@ -21,8 +21,14 @@ interface Spot {
   /** Of a sequence. */
   readonly items?: readonly number[];
   /** Of a mapping. */
-  readonly keys?: ReadonlyMap<string, PartSpot>;
+  readonly keys?: KeySpots;
 }
+
+/**
+ * Name, place, name, place, ...; a number is an offset in the mapping's own text. A list, since a file has tens of
+ * thousands of small mappings and next to nobody asks for their places.
+ */
+export type KeySpots = readonly (string | number | PartSpot)[];
 
 /** A merged key may come from another file. */
 export interface PartSpot {
@@ -47,7 +53,10 @@ export function createPlaces(): PlaceBook {
   const partOf = (node: object, key: string | number): PartSpot | undefined => {
     const spot = spots.get(node);
     if (spot === undefined) return undefined;
-    if (spot.keys !== undefined) return spot.keys.get(String(key));
+    if (spot.keys !== undefined) {
+      const part = keySpot(spot.keys, String(key));
+      return typeof part === 'number' ? { text: spot.text, at: part } : part;
+    }
     const at = spot.items?.[Number(key)];
     return at === undefined ? undefined : { text: spot.text, at };
   };
@@ -75,11 +84,32 @@ export function createPlaces(): PlaceBook {
       const known = sources.flatMap((source) => spots.get(source) ?? []);
       const last = known.at(-1);
       if (last === undefined) return;
-      const keys = new Map(known.flatMap((spot) => [...(spot.keys ?? [])]));
+      const keys = known.flatMap(({ text, keys: own = [] }) =>
+        own.map((part) => (typeof part === 'number' ? { text, at: part } : part)),
+      );
       spots.set(copy, { text: last.text, at: last.at, keys });
     },
   };
 }
+
+/** The last one of that name; of a long mapping all are looked up once. */
+function keySpot(keys: KeySpots, name: string): number | PartSpot | undefined {
+  if (keys.length > MANY) {
+    const known = indexes.get(keys) ?? new Map<unknown, string | number | PartSpot | undefined>();
+    if (known.size === 0) for (let i = 0; i < keys.length; i += 2) known.set(keys[i], keys[i + 1]);
+    indexes.set(keys, known);
+    const part = known.get(name);
+    return typeof part === 'string' ? undefined : part;
+  }
+  for (let i = keys.length - 2; i >= 0; i -= 2) {
+    const part = keys[i + 1];
+    if (keys[i] === name && typeof part !== 'string') return part;
+  }
+  return undefined;
+}
+
+const MANY = 200;
+const indexes = new WeakMap<KeySpots, Map<unknown, string | number | PartSpot | undefined>>();
 
 /** Turns offsets of a text into places. */
 export interface TextIndex {

@@ -40,6 +40,8 @@ interface Compiled {
   program: Program | undefined;
   readonly needs: Needed | undefined;
   readonly prefix: string;
+  /** It may hold where no character is: between the halves of one (see HALVES). */
+  readonly between: boolean;
   readonly match: Way;
   readonly search: Way;
   /** The same for texts without a newline, where that is simpler. */
@@ -106,7 +108,7 @@ export function checkPattern(pattern: string, usedFor: PatternUse): string | und
 const HALVES = /[\ud800-\udfff]/;
 
 function ask(compiled: Compiled, way: Way, subject: string): boolean {
-  const splits = HALVES.test(subject) && mayStandBetween(compiled.tree);
+  const splits = compiled.between && HALVES.test(subject);
   if (!splits && stepsFor(way.cost, subject.length) <= STEPS) {
     way.v8 ??= new RegExp(way.anchored ? `^(?:${toV8(compiled.tree)})` : toV8(compiled.tree), 'u');
     return way.v8.test(subject);
@@ -147,6 +149,7 @@ function compiledFrom(tree: Node, oneLine: Compiled | undefined): Compiled {
     program: undefined,
     needs: needed(tree),
     prefix: prefix(tree),
+    between: mayStandBetween(tree),
     match: way(true),
     search: way(startsAtStart(tree)),
     oneLine,

@@ -25,6 +25,7 @@ import { openPublishing } from './publish.ts';
 import { publishAll } from './publishers/index.ts';
 import type { Services } from './publishers/publishing.ts';
 import { publishConsoles } from './publishers/scp.ts';
+import { hiddenIn } from './redact.ts';
 import { classify, inWords, worse } from './results/classify.ts';
 import { followSteps } from './run.ts';
 import { type NodeTools, type PlannedBuild, shellBuild } from './steps.ts';
@@ -155,7 +156,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     try {
       const console = buildConsole({
         timestamps: running.job.timestamps,
-        secrets: [...(options.hidden ?? []), ...running.bound.hidden],
+        secrets: hiddenFor(running),
         limit: options.consoleLimit ?? 1024 ** 3,
         write: (chunk) => writer.write(chunk),
       });
@@ -239,10 +240,11 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     words = `Finished: ${result}, ${detail}`,
   ): Promise<Outcome> {
     const { begunAt: startedAt, url } = running;
+    const hidden = hiddenFor(running);
     const finishedAt = clock.now();
     await console.say(words, finishedAt);
     await console.end();
-    await folder.finish({ ...identity(running), result, detail, startedAt, finishedAt });
+    await folder.finish({ ...identity(running, hidden), result, detail, startedAt, finishedAt });
     return { kind: 'finished', result, url, startedAt, finishedAt, detail };
   }
 
@@ -254,6 +256,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { job, planned, url } = running;
+    const hidden = hiddenFor(running);
     const { startedAt, finishedAt } = exit;
     const { timeout, quiet } = planned.build;
     const steps = planned.build.steps.map((step) => step.name);
@@ -275,7 +278,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       verdict,
       signal: inTime,
       env: withoutSecrets(planned.build.env, running.bound),
-      hidden: [...(options.hidden ?? []), ...running.bound.hidden],
+      hidden,
       main: planned.build,
     });
     const services: Services = {
@@ -299,7 +302,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     const ended = { result, ...(detail === undefined ? {} : { detail }) };
     crashpoint('build.finish.before');
     await folder.finish({
-      ...identity(running),
+      ...identity(running, hidden),
       ...ended,
       startedAt,
       finishedAt,
@@ -309,6 +312,10 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     });
     crashpoint('build.finish.after');
     return { kind: 'finished', ...ended, url, startedAt, finishedAt };
+  }
+
+  function hiddenFor({ bound }: Running): readonly string[] {
+    return [...(options.hidden ?? []), ...bound.hidden];
   }
 
   function waitsOf({ action, shell, planned }: Running): WaitsFor {
@@ -324,10 +331,21 @@ function withoutSecrets(env: Readonly<Record<string, string>>, bound: Bound): Re
   return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(bound.env, name)));
 }
 
-function identity({ action, node }: Running): Record<string, unknown> {
+/** Parameters may be passwords. */
+function identity({ action, node }: Running, hidden: readonly string[]): Record<string, unknown> {
   const { job, number, uuid, pipeline, project, params } = action;
   const { ZUUL_CHANGE: change, ZUUL_PATCHSET: patchset } = params;
-  return { job, number, uuid, pipeline, project, change, patchset, node: node.name, params };
+  return {
+    job,
+    number,
+    uuid,
+    pipeline,
+    project,
+    change,
+    patchset,
+    node: node.name,
+    params: hiddenIn(params, hidden),
+  };
 }
 
 /** What a stranger must be able to learn from a log: which change, which node, when, with what (OpenStack's rules ask for it). */

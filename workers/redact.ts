@@ -91,3 +91,15 @@ export async function* redacted(
   }
   yield redact.end();
 }
+
+/** A value of JSON without the secrets in its texts. */
+export function hiddenIn(value: unknown, secrets: readonly string[]): unknown {
+  if (secrets.length === 0) return value;
+  if (typeof value === 'string') {
+    const redact = redactor(secrets);
+    return Buffer.concat([redact.push(Buffer.from(value)), redact.end()]).toString('utf8');
+  }
+  if (Array.isArray(value)) return value.map((each) => hiddenIn(each, secrets));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hiddenIn(each, secrets)]));
+}

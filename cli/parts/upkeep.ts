@@ -15,7 +15,7 @@ export const logUpkeep: PartOf = (house) => ({
     const problem = keepProblem(keep);
     if (problem !== undefined) house.log.warn(problem.message);
     const sweep = () => sweepLogs(logsOf(house), keep, Date.now(), stop);
-    const all = async () => (await sweep()) + (await discardBuilds(house));
+    const all = async () => (await sweep()) + (await discardBuilds(house, stop));
     return { running: hourly(house, 'old log folders', all, stop) };
   },
 });
@@ -31,8 +31,11 @@ export const rowUpkeep: PartOf = (house) => ({
 });
 
 /** Build discarders of jobs, where they keep less than the site. */
-async function discardBuilds(house: House): Promise<number> {
+async function discardBuilds(house: House, stop: AbortSignal): Promise<number> {
   const { store } = need(house, 'core');
+  // Right after a start nobody has read the world yet.
+  for (let wait = 0; wait < 60 && house.made.world?.config === undefined; wait++)
+    await sleep(1000, undefined, { signal: stop });
   let changed = 0;
   for (const value of Object.values(house.made.world?.config?.jobs ?? {})) {
     const job = JobDefinition.pick({ name: true, discard: true }).safeParse(value).data;

@@ -1,5 +1,5 @@
 import { EVENT_ID, type Event, SCALAR_STYLE } from 'js-yaml';
-import type { PartSpot } from '../places.ts';
+import type { KeySpots, PartSpot } from '../places.ts';
 import type { Anchor } from '../yaml.ts';
 import { keyName, scalarText, scalarValue, startOf, tagOf } from './nodes.ts';
 import {
@@ -26,7 +26,7 @@ interface Frame {
   readonly list: unknown[] | undefined;
   readonly offsets: number[];
   readonly map: Record<string, unknown>;
-  readonly parts: Map<string, PartSpot>;
+  readonly parts: (string | number | PartSpot)[];
   readonly merges: Mapping[];
   /** Scalars below stay text. */
   readonly text: boolean;
@@ -143,7 +143,7 @@ function open(
     list: event.type === EVENT_ID.SEQUENCE ? [] : undefined,
     offsets: [],
     map: {},
-    parts: new Map(),
+    parts: [],
     merges: [],
     text,
     key: undefined,
@@ -185,11 +185,15 @@ function addTo(
     problem(reader, key.at, 'yaml-key', 'The key "__proto__" is not allowed.');
     return;
   }
-  const before = frame.parts.get(name);
-  if (before !== undefined) duplicateKey(reader, name, key.at, before.at);
+  if (Object.hasOwn(frame.map, name)) {
+    const before = frame.parts[frame.parts.lastIndexOf(name) + 1];
+    duplicateKey(reader, name, key.at, typeof before === 'object' ? before.at : Number(before));
+  }
   frame.map[name] = value;
-  const spot = { text: reader.index, at: key.at };
-  frame.parts.set(name, typeof key.value === 'string' ? spot : { ...spot, key: key.value });
+  frame.parts.push(
+    name,
+    typeof key.value === 'string' ? key.at : { text: reader.index, at: key.at, key: key.value },
+  );
 }
 
 const TOO_LARGE =
@@ -229,23 +233,20 @@ function close(frame: Frame, reader: Reader): unknown {
   return node;
 }
 
-function merged(
-  frame: Frame,
-  reader: Reader,
-): { map: Record<string, unknown>; parts: Map<string, PartSpot> } {
+function merged(frame: Frame, reader: Reader): { map: Record<string, unknown>; parts: KeySpots } {
   const map: Record<string, unknown> = {};
-  const parts = new Map<string, PartSpot>();
+  const parts: (string | number | PartSpot)[] = [];
   for (const source of frame.merges) {
     for (const [name, value] of Object.entries(source)) {
       map[name] = value;
       const part = reader.places.part(source, name);
-      if (part !== undefined) parts.set(name, part);
+      if (part !== undefined) parts.push(name, part);
       frame.weight++;
     }
     if (frame.weight > MOST_NODES) refuse(reader, frame.at, 'yaml-too-large', TOO_LARGE);
   }
   Object.assign(map, frame.map);
-  for (const [name, part] of frame.parts) parts.set(name, part);
+  for (const part of frame.parts) parts.push(part);
   return { map, parts };
 }
 

@@ -57,7 +57,7 @@ export function beginPieces(memory: PieceMemory): PieceReading {
     const sections = split(source.text);
     if (sections === undefined) return undefined;
     const index = indexText(source.name, source.text);
-    const keys = new Map<string, { readonly text: typeof index; readonly at: number }>();
+    const keys: (string | number)[] = [];
     const root: Record<string, unknown> = {};
     for (const { name, at, items } of sections) {
       const offsets: number[] = [];
@@ -70,7 +70,7 @@ export function beginPieces(memory: PieceMemory): PieceReading {
         list.push(piece.value);
       }
       own.note(list, { text: index, at: items[0]?.dash ?? at, items: offsets });
-      keys.set(name, { text: index, at });
+      keys.push(name, at);
       root[name] = list;
     }
     own.note(root, { text: index, at: sections[0]?.at ?? 0, keys });

@@ -7,6 +7,8 @@ export interface NodeFacts {
   readonly mtu: number;
   /** `ssh-ed25519 AAAA...` */
   readonly hostKeys: readonly string[];
+  /** An interface of its own has the underlay address. Not so behind NAT, where tunnels cannot end. */
+  readonly hasUnderlay: boolean;
   /** Commands that are needed and not there. */
   readonly missing: readonly string[];
 }
@@ -21,15 +23,18 @@ export function factsScript(underlay: string): string[] {
 
 const factsFunctions = String.raw`
 facts() {
-  local link path carrier file command
+  local link path carrier way file command
   carrier=$(ip -o address show to "$1" 2>/dev/null | awk '{ print $2; exit }')
+  # Behind NAT no interface has it; then the one that leads out.
+  way=$carrier
+  [ "$way" ] || way=$(ip -o route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
   for link in $(ls /sys/class/net); do
     path=/sys/class/net/$link
     [ "$(cat "$path/type" 2>/dev/null)" = 1 ] || continue
-    [ "$(cat "$path/addr_assign_type")" = 0 ] || [ "$link" = "$carrier" ] || continue
+    [ "$(cat "$path/addr_assign_type")" = 0 ] || [ "$link" = "$way" ] || continue
     echo "mtu $(cat "$path/mtu")"
   done
-  [ "$carrier" ] || echo "missing-address $1"
+  echo "carrier $carrier"
   for file in /etc/ssh/ssh_host_*_key.pub; do
     [ -r "$file" ] && echo "key $(cut -d' ' -f1,2 "$file")"
   done
@@ -48,5 +53,6 @@ export function readFacts(said: string): NodeFacts | undefined {
   const mtus = of('mtu').map(Number).filter(Number.isInteger);
   if (hostname === undefined || mtus.length === 0) return undefined;
   const hostKeys = of('key').filter((key) => /^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/.test(key));
-  return { hostname, mtu: Math.min(...mtus), hostKeys, missing: of('missing') };
+  const hasUnderlay = of('carrier').some((name) => name !== '');
+  return { hostname, mtu: Math.min(...mtus), hostKeys, hasUnderlay, missing: of('missing') };
 }

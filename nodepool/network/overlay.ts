@@ -69,6 +69,11 @@ export async function raiseOverlay(
   if (planned.kind === 'refused') return planned;
   const { plan } = planned;
   const planOf = plansByName(plan);
+  const hidden = plan.nodes.filter(
+    ({ name, bridges }) =>
+      bridges.some(({ tunnels }) => tunnels.length > 0) && facts.get(name)?.hasUnderlay !== true,
+  );
+  if (hidden.length > 0) return { kind: 'failed', failures: hidden.map(behindNat) };
   const raised = await onAll(members, (member) =>
     onNode(member, raiseScript(id, spec, planOf(member.name)), signal, raiseDeadline),
   );
@@ -76,6 +81,11 @@ export async function raiseOverlay(
   const remarks = raised.said.flatMap((text, index) => remarksOf(members[index]?.name ?? '', text));
   const failures = await check(plan, members, unprobedOf(raised.said), signal);
   return failures.length > 0 ? { kind: 'failed', failures } : { kind: 'raised', plan, remarks };
+}
+
+function behindNat({ name, underlay }: NodePlan): Failure {
+  const reason = `no interface of it has the address ${underlay}, so no tunnel can end there: its provider must tell its private address`;
+  return { node: name, reason };
 }
 
 /** ms; installing Open vSwitch on a fresh image is what takes long. */

@@ -49,13 +49,20 @@ export function jobRules(entries: readonly JobEntry[]): JobRules {
 /** Queue names and attempts are never handed on. */
 function readMetajob(entry: JobEntry, index: number): Metajob {
   const { queueName: _name, attempts: _attempts, ...settings } = entry.settings;
-  return { index, entry: { ...entry, settings }, matcher: matcher(entry.name) };
+  return {
+    index,
+    entry: { ...entry, settings },
+    matcher: matcher(entry.name),
+    mark: String.fromCodePoint(0x1000 + index),
+  };
 }
 
 interface Metajob {
   readonly index: number;
   readonly entry: JobEntry;
   readonly matcher: Matcher;
+  /** A letter of its own: a series of metajobs is a word. */
+  readonly mark: string;
 }
 
 /**
@@ -126,7 +133,8 @@ type Nameless = Omit<JobRule, 'name'>;
 function combiner(): (applied: readonly Metajob[], own: JobEntry | undefined) => Nameless {
   const made = new Map<string, Nameless>();
   return (applied, own) => {
-    const key = applied.map((metajob) => metajob.index).join();
+    let key = '';
+    for (const { mark } of applied) key += mark;
     const known = own === undefined ? made.get(key) : undefined;
     if (known !== undefined) return known;
     const said = applied.map((metajob) => metajob.entry);

@@ -18,6 +18,8 @@ export interface Expected {
   readonly vote: number;
   /** Most builds that may have run: one per trigger, reported or stopped. */
   readonly builds: number;
+  /** It went through the gate and must be on its branch; everything else must not. */
+  readonly merged?: boolean;
 }
 
 export interface Verdict {
@@ -58,43 +60,36 @@ function judgePatchset(site: CrashSite, wanted: Expected, marks: readonly Mark[]
     if (vote !== wanted.vote)
       violations.push(`${name}: voted ${vote} instead of ${wanted.vote}: ${firstLines(review.message)}`);
   }
+  const isMerged = site.gerrit.change(wanted.change).status === 'MERGED';
+  if (isMerged !== (wanted.merged ?? false))
+    violations.push(`${name}: ${isMerged ? 'was merged and nobody approved it' : 'was not merged'}`);
   const own = marks.filter((mark) => mark.what === name);
   if (own.length > wanted.builds)
     violations.push(`${name}: ${own.length} builds ran instead of at most ${wanted.builds}`);
   const named = reviews.flatMap((review) => buildsNamed(review.message));
   if (new Set(named).size !== named.length) violations.push(`${name}: one build is named in two reports`);
-  for (const short of named) violations.push(...judgeBuild(site, wanted, short, own));
+  for (const logPath of named) violations.push(...judgeBuild(site, wanted, logPath, own));
   return violations;
 }
 
 /** A build that a report names ran once, came to its end, and its logs are there, finished. */
-function judgeBuild(site: CrashSite, wanted: Expected, short: string, own: readonly Mark[]): string[] {
+function judgeBuild(site: CrashSite, wanted: Expected, logPath: string, own: readonly Mark[]): string[] {
+  const short = logPath.split('/').at(-1) ?? '';
   const mark = own.find(({ uuid }) => uuid.startsWith(short));
   if (mark === undefined)
     return [`${wanted.change},${wanted.patchset}: the report names build ${short}, which never ran`];
   const problems = mark.ended ? [] : [`build ${short} was reported and did not come to its end`];
-  const number = `${wanted.change}`;
-  const folder = join(
-    site.dir,
-    'data',
-    'logs',
-    number.slice(-2),
-    number,
-    `${wanted.patchset}`,
-    'check',
-    'crash-test',
-    short,
-  );
+  const folder = join(site.dir, 'data', 'logs', ...logPath.split('/'));
   for (const file of ['console.txt.gz', 'manifest.json']) {
     if (!existsSync(join(folder, file))) problems.push(`build ${short}: ${file} is missing in ${folder}`);
   }
   return problems;
 }
 
-/** The last part of each job line's URL: the first digits of the build's uuid. */
+/** The log path in each job line's URL; its last part is the first digits of the build's uuid. */
 function buildsNamed(message: string): string[] {
-  return [...message.matchAll(/^- \S+ https?:\/\/\S+\/([0-9a-f]{7})\/? : /gm)].flatMap(([, short]) =>
-    short === undefined ? [] : [short],
+  return [...message.matchAll(/^- \S+ https?:\/\/\S+\/logs\/(\S+\/[0-9a-f]{7})\/? : /gm)].flatMap(
+    ([, path]) => path ?? [],
   );
 }
 

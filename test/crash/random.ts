@@ -12,7 +12,8 @@ import { type CrashSite, makeCrashSite } from './site.ts';
 export interface RandomOptions {
   readonly kills: number;
   readonly seed: number;
-  readonly told?: (kills: number) => void;
+  /** Called after each kill; false: it is enough. */
+  readonly told?: () => boolean;
 }
 
 /** A life lasts from far too short to start up to long enough to finish something, ms. */
@@ -34,7 +35,7 @@ export async function killAtRandom(
     for (let kills = 0; kills < options.kills; kills++) {
       await sleep(SHORTEST + random() * (LONGEST - SHORTEST));
       await keeper.restart();
-      options.told?.(kills + 1);
+      if (options.told?.() === false) break;
     }
     stop.abort();
     const expected = await people;
@@ -112,6 +113,15 @@ async function quiet(
     () => undefined,
     (caught: unknown) => (caught instanceof Error ? caught.message : String(caught)),
   );
+}
+
+/** All of them in an order that the seed draws. */
+export function shuffled<T>(all: readonly T[], seed: number): T[] {
+  const random = mulberry(seed);
+  return all
+    .map((value) => ({ value, place: random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ value }) => value);
 }
 
 /** A small seeded generator: a run that failed can be run again. */

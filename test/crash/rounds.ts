@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { CI_USER } from '../harness/site.ts';
 import { type Expected, livingBuilds } from './judge.ts';
 import type { Keeper } from './keeper.ts';
@@ -10,16 +11,22 @@ export type Fate = 'pass' | 'fail' | 'hold';
 
 /**
  * One of everything: a change that passes and is rechecked, one that fails, one whose running build is superseded by a new
- * patchset, one that is abandoned while its build runs. Answers what must have become of them.
+ * patchset, one that is abandoned while its build runs, and two that are approved, gated together and merged. Answers what
+ * must have become of them.
  */
 export async function oneOfEverything(site: CrashSite): Promise<Expected[]> {
   const { gerrit } = site;
-  const [passing, failing, superseded, abandoned] = await Promise.all([
+  const [passing, failing, superseded, abandoned, head, behind] = await Promise.all([
     push(site, 'pass'),
     push(site, 'fail'),
     push(site, 'hold'),
     push(site, 'hold'),
+    push(site, 'pass'),
+    push(site, 'pass'),
   ]);
+  await reported(site, head, 1, 1);
+  await reported(site, behind, 1, 1);
+  for (const change of [head, behind]) await gerrit.vote(change, { 'Code-Review': 2 }, { user: 'cora' });
   await reported(site, failing, 1, 1);
   await reported(site, passing, 1, 1);
   await running(site, `${superseded},1`);
@@ -29,7 +36,10 @@ export async function oneOfEverything(site: CrashSite): Promise<Expected[]> {
   await gerrit.comment(passing, 'recheck', { user: 'ann' });
   await reported(site, passing, 1, 2);
   await reported(site, superseded, 2, 1);
+  for (const change of [head, behind]) await merged(site, change);
   return [
+    { change: head, patchset: 1, reports: 2, vote: 1, builds: 2, merged: true },
+    { change: behind, patchset: 1, reports: 2, vote: 1, builds: 2, merged: true },
     { change: passing, patchset: 1, reports: 2, vote: 1, builds: 2 },
     { change: failing, patchset: 1, reports: 1, vote: -1, builds: 1 },
     { change: superseded, patchset: 1, reports: 0, vote: 0, builds: 1 },
@@ -42,7 +52,7 @@ export async function oneOfEverything(site: CrashSite): Promise<Expected[]> {
 export async function push(site: CrashSite, fate: Fate, change?: number): Promise<number> {
   const pushed = await site.gerrit.push(PROJECT, {
     user: 'ann',
-    files: { verdict: fate },
+    files: { verdict: fate, [`notes/${randomUUID()}`]: fate },
     ...(change === undefined ? {} : { change }),
   });
   return pushed.number;
@@ -64,6 +74,15 @@ export async function reported(
   });
 }
 
+/** Waits until Gerrit merged it. */
+async function merged(site: CrashSite, change: number): Promise<void> {
+  await site.gerrit
+    .waitFor(() => site.gerrit.change(change).status === 'MERGED', site.deadline)
+    .catch(() => {
+      throw new Error(`${change} was not merged within ${site.deadline} ms`);
+    });
+}
+
 /** Waits until a build of this patchset left its first mark. */
 async function running(site: CrashSite, what: string): Promise<void> {
   await site.gerrit
@@ -74,7 +93,11 @@ async function running(site: CrashSite, what: string): Promise<void> {
 }
 
 /** Waits until nothing is left to do: no item, no process of a build. Rejects with what is left, and the ledger's end. */
-export async function settled(site: CrashSite, keeper: Keeper, deadline = site.deadline): Promise<void> {
+export async function settled(
+  site: CrashSite,
+  keeper: Pick<Keeper, 'ready'>,
+  deadline = site.deadline,
+): Promise<void> {
   const until = Date.now() + deadline;
   let left = 'no server';
   while (Date.now() < until) {
@@ -90,7 +113,7 @@ export async function settled(site: CrashSite, keeper: Keeper, deadline = site.d
   throw new Error(`not settled within ${deadline} ms: ${left}\nledger: ${ledger}`);
 }
 
-async function leftOver(site: CrashSite, keeper: Keeper, until: number): Promise<string> {
+async function leftOver(site: CrashSite, keeper: Pick<Keeper, 'ready'>, until: number): Promise<string> {
   const instance = await keeper.ready(until - Date.now());
   const status = JSON.stringify(await (await instance.get('/status.json')).json());
   const living = livingBuilds(site.dir);

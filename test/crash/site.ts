@@ -2,6 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { demoLayout } from '../demo/site.ts';
 import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
+import { freePort } from '../harness/servers.ts';
 import { writeSite } from '../harness/site.ts';
 
 /**
@@ -10,6 +11,14 @@ import { writeSite } from '../harness/site.ts';
  */
 
 export const PROJECT = 'org/crash';
+
+/** ms that anything may take, a restart included. */
+const DEADLINE = 120_000;
+
+export interface CrashServers {
+  readonly databaseUrl?: string;
+  readonly redisUrl?: string;
+}
 
 export interface CrashSite {
   readonly gerrit: Gerrit;
@@ -21,14 +30,22 @@ export interface CrashSite {
   readonly deadline: number;
 }
 
-export async function makeCrashSite(dir: string, deadline = 60_000): Promise<CrashSite> {
+/** Without `servers` everything is in the process and its data directory. */
+export async function makeCrashSite(
+  dir: string,
+  deadline = DEADLINE,
+  servers: CrashServers = {},
+): Promise<CrashSite> {
   await mkdir(dir, { recursive: true });
   const marks = join(dir, 'marks');
   await mkdir(marks, { recursive: true });
   await chmod(marks, 0o1777);
   const gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
   gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
-  await gerrit.createProject(PROJECT, { files: { README: 'crash\n' } });
+  gerrit.account('cora', { name: 'Cora Core', email: 'cora@example.org', groups: ['Administrators'] });
+  gerrit.allow({ ref: 'refs/heads/*', permission: 'submit', group: 'Service Users' });
+  // What is merged never changes the verdict, so that no two changes conflict over it.
+  await gerrit.createProject(PROJECT, { files: { README: 'crash\n', verdict: 'pass' } });
   const connection = { 'reconcile-every': '2s', 'silence-limit': '5s', 'look-back': '1h', 'read-back': '2s' };
   const siteFile = await writeSite({
     dir,
@@ -36,6 +53,8 @@ export async function makeCrashSite(dir: string, deadline = 60_000): Promise<Cra
     layout: demoLayout(PROJECT, 'crash-test'),
     jobs: jobs(marks),
     parallel: 16,
+    ...servers,
+    ...(servers.databaseUrl === undefined ? {} : { listen: `127.0.0.1:${await freePort()}` }),
     connection,
   });
   return { gerrit, siteFile, dir, marks, deadline };

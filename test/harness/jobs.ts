@@ -7,7 +7,7 @@ import type { SiteSpec } from './site.ts';
 
 /** Stories about what jobs do: a real Stackgate with one pipeline nobody needs, and jobs that are run by hand. */
 
-const PROJECT = 'org/demo';
+export const PROJECT = 'org/demo';
 export const DEADLINE = 120_000;
 
 export interface Ran {
@@ -35,7 +35,7 @@ export async function startJobs(
   const demo = '\n- job: {name: demo-test, node: local, builders: [{shell: "true"}]}\n';
   const spec = {
     layout: demoLayout(PROJECT),
-    jobs: `${jobs}${demo}`,
+    jobs: jobs.includes('name: demo-test') ? jobs : `${jobs}${demo}`,
     ...more,
     more: (site ?? '').split('\n'),
   };

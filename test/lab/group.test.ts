@@ -278,6 +278,25 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     await without(...members);
   });
 
+  it('whose member hides its address behind NAT says so', async () => {
+    const members = await trio('nat');
+    const { members: given, ...set } = setOf('set-nat', members, linux);
+    const hidden = given.map((member, index) =>
+      index === 1 ? { ...member, privateAddress: '203.0.113.7' } : member,
+    );
+    expect(await joinNodes({ ...set, members: hidden }, soon())).toEqual({
+      kind: 'failed',
+      failures: [
+        {
+          node: 'nat-b',
+          reason:
+            'no interface of it has the address 203.0.113.7, so no tunnel can end there: its provider must tell its private address',
+        },
+      ],
+    });
+    await without(...members);
+  });
+
   it('is refused before any node is touched', async () => {
     const [a] = await hosts.boot('refused');
     if (a === undefined) throw new Error('a host');

@@ -45,7 +45,9 @@ export async function openHosts(): Promise<Hosts> {
           await lab.boot({ node: name, name });
           const node = await lab.up(name);
           const to = (user: string) => {
-            const target = { address: node.address, port: 22, user, key, hostKeys: node.hostKeys };
+            const door = { address: node.address, port: 22, user, key, hostKeys: node.hostKeys };
+            // Here whoever does not answer is dead.
+            const target = { ...door, connectDeadline: 10_000, keepalive: 2000 };
             const connection = new NodeConnection(target);
             connections.push(connection);
             return connection;

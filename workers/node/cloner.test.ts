@@ -198,7 +198,7 @@ describe('zuul-cloner', () => {
   test('a server that cannot be reached ends it, a repository that is not there too', () => {
     const away = cloner(['http://127.0.0.1:9', 'org/one']);
     expect(away.code).toBe(1);
-    expect(away.out).toContain('cannot fetch from');
+    expect(away.out).toContain('cannot fetch into');
     expect(cloner([upstream(), 'org/none']).out).toContain('there is no repository');
   });
 
