@@ -6,7 +6,7 @@ import type { JobTree, Pipeline } from './layout.ts';
 import { managerOf, needsIn, notReady, queueFor, sharedQueue } from './managers.ts';
 import { jobApplies } from './match.ts';
 import { own } from './own.ts';
-import { append, isInQueue, itemsOf, mustItem, queuesOf } from './queue.ts';
+import { append, dropItem, isInQueue, itemsAbout, itemsOf, mustItem, queuesOf } from './queue.ts';
 import { reportStart } from './report.ts';
 import { meets, trusts } from './require.ts';
 import type { Rules } from './rules.ts';
@@ -95,11 +95,7 @@ export function add(
 }
 
 function isLiveIn(draft: Draft, pipeline: Pipeline, subject: Subject): boolean {
-  const key = subjectKey(subject);
-  for (const item of draft.tables.items.values()) {
-    if (item.live && item.pipeline === pipeline.name && subjectKey(item.subject) === key) return true;
-  }
-  return false;
+  return itemsAbout(draft, subjectKey(subject)).some((item) => item.live && item.pipeline === pipeline.name);
 }
 
 function place(
@@ -254,7 +250,7 @@ function dropIfEmpty(draft: Draft, queue: QueueRow): void {
   const row = draft.tables.queues.get(queue.id);
   if (row === undefined || !row.dynamic) return;
   if (row.items.some((id) => mustItem(draft, id).live)) return;
-  for (const id of row.items) drop(draft, 'items', id);
+  for (const id of row.items) dropItem(draft, mustItem(draft, id));
   drop(draft, 'queues', row.id);
   draft.dirty.delete(row.id);
 }

@@ -55,8 +55,30 @@ export function openQueue(
   return row;
 }
 
+/** Questions of one step for which looking through all items is cheaper than an index of them. */
+const FEW = 4;
+
+/** Items about a subject, in any pipeline. */
+export function itemsAbout(draft: Draft, key: string): Item[] {
+  const { about } = draft;
+  about.asked += 1;
+  if (about.asked <= FEW && about.index === undefined) {
+    const found: Item[] = [];
+    for (const item of draft.tables.items.values()) if (subjectKey(item.subject) === key) found.push(item);
+    return found;
+  }
+  about.index ??= indexItems(draft);
+  return [...(about.index.get(key) ?? [])].map((id) => mustItem(draft, id));
+}
+
+function indexItems(draft: Draft): Map<string, Set<string>> {
+  const index = new Map<string, Set<string>>();
+  for (const item of draft.tables.items.values()) link(index, subjectKey(item.subject), item.id);
+  return index;
+}
+
 export function isInQueue(draft: Draft, queue: QueueRow, key: string): boolean {
-  return queue.items.some((id) => subjectKey(mustItem(draft, id).subject) === key);
+  return itemsAbout(draft, key).some((item) => item.queue === queue.id);
 }
 
 /** Puts an item at the end of a queue; with `alone` it stands on nobody. */
@@ -72,6 +94,7 @@ export function append(
   put(draft, 'items', item.id, placed);
   put(draft, 'queues', queueId, { ...queue, items: [...queue.items, item.id] });
   draft.followers.delete(queueId);
+  if (draft.about.index !== undefined) link(draft.about.index, subjectKey(item.subject), item.id);
   draft.dirty.add(queueId);
   return placed;
 }
@@ -124,14 +147,20 @@ function leaveLinks(draft: Draft, followers: Map<string, Set<string>>, item: Ite
   if (item.ahead !== null) followers.get(item.ahead)?.delete(item.id);
 }
 
+/** Takes an item out, and leaves its queue to the caller. */
+export function dropItem(draft: Draft, item: Item): void {
+  drop(draft, 'items', item.id);
+  draft.about.index?.get(subjectKey(item.subject))?.delete(item.id);
+  draft.prune = true;
+}
+
 /** Takes an item out. A dynamic queue goes with its last item. */
 export function remove(draft: Draft, id: string): void {
   const item = mustItem(draft, id);
   leaveLinks(draft, followersIn(draft, item.queue), item);
   const queue = mustQueue(draft, item.queue);
   const items = queue.items.filter((other) => other !== id);
-  drop(draft, 'items', id);
-  draft.prune = true;
+  dropItem(draft, item);
   if (items.length === 0 && queue.dynamic) {
     drop(draft, 'queues', queue.id);
     draft.dirty.delete(queue.id);

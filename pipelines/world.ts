@@ -235,6 +235,8 @@ export interface Draft {
   readonly dirty: Set<string>;
   /** Queue → item → those that build directly on it; made when first asked for, kept up to date by queue.ts. */
   readonly followers: Map<string, Map<string, Set<string>>>;
+  /** Subject → items about it; made when it was asked for more than a few times, kept up to date by queue.ts. */
+  readonly about: { asked: number; index: Map<string, Set<string>> | undefined };
   /** Events of Zuul’s own trigger, made and used within the step. */
   readonly internal: InternalEvent[];
   /** True when changes may be there that nobody speaks of any more. */
@@ -251,6 +253,7 @@ export function draftOf(world: World): Draft {
     history: [],
     dirty: new Set(),
     followers: new Map(),
+    about: { asked: 0, index: undefined },
     internal: [],
     prune: false,
   };

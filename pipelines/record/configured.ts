@@ -6,7 +6,7 @@ import { settle, skipAll } from '../launch.ts';
 import { managerOf, queueName, sharedQueue } from '../managers.ts';
 import { changeOf } from '../params.ts';
 import type { SiteConfig } from '../ports.ts';
-import { append, change, changeQueue, itemsOf, mustItem, queuesOf } from '../queue.ts';
+import { append, change, changeQueue, dropItem, itemsOf, mustItem, queuesOf } from '../queue.ts';
 import { type Rules, rulesOf } from '../rules.ts';
 import { jobsOf } from '../verdict.ts';
 import { type Draft, drop, put, siteRow } from '../world.ts';
@@ -87,8 +87,7 @@ function keepPlace(draft: Draft, item: Item, queue: string): void {
 function leaveBehind(draft: Draft, item: Item): void {
   noteItem(draft, item, 'DEQUEUED', 'reconfigured');
   stop(draft, item, 'reconfigured');
-  drop(draft, 'items', item.id);
-  draft.prune = true;
+  dropItem(draft, item);
 }
 
 /** The manager is another one: nothing of the old order means anything in the new. */

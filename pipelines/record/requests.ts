@@ -133,7 +133,10 @@ function onPromote(draft: Draft, rules: Rules, request: FactOf<'PromoteRequested
     const changes = order.map((item) =>
       item.subject.kind === 'change' ? findChange(draft.tables, item.subject) : undefined,
     );
-    for (const item of items) if (item.phase.kind !== 'submitting') takeOut(draft, item.id, 'dequeued');
+    // From the end, so that nobody who goes is restarted first because of whom they stood on.
+    for (const item of items.toReversed()) {
+      if (item.phase.kind !== 'submitting') takeOut(draft, item.id, 'dequeued');
+    }
     const lost: string[] = [];
     order.forEach((item, at) => {
       if (!item.live && !rules.quirk('revive-on-promote')) return;
