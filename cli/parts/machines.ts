@@ -12,6 +12,7 @@ import {
   openLocalProvider,
   openLocalShells,
 } from '../../nodepool/providers/local.ts';
+import { openOpenstackProvider } from '../../nodepool/providers/openstack/provider.ts';
 import { openStaticProvider } from '../../nodepool/providers/static.ts';
 import { openReach, type Reach } from '../../nodepool/reach.ts';
 import type { PoolRecords } from '../../nodepool/records.ts';
@@ -19,6 +20,7 @@ import { openShell, type ShellOf, shellsOver } from '../../nodepool/shells.ts';
 import { wallClock } from '../../nodepool/timer.ts';
 import { Fault } from '../../pipelines/fault.ts';
 import type { History } from '../../pipelines/ports.ts';
+import { unreachable } from '../../pipelines/unreachable.ts';
 import { crashpoint } from '../../workers/crashpoint.ts';
 import { type House, need } from '../house.ts';
 import { localNodes, readSitePool } from '../nodepool.ts';
@@ -67,11 +69,17 @@ async function openLocal(house: House, records: PoolRecords): Promise<Opened[]> 
 }
 
 function openProvider({ given, name }: ProviderConfig, site: string, reach: Reach): Provider {
-  if (given.driver === 'command') return openCommandProvider(given, site);
-  if (given.driver === 'static') return openStaticProvider(given, { forget: reach.forget });
-  throw new Fault('config-invalid', `provider ${name}: the driver ${given.driver} is not there yet`, {
-    hint: 'Use `driver: command` or `driver: static` in nodepool.yaml.',
-  });
+  switch (given.driver) {
+    case 'openstack':
+      return openOpenstackProvider(given, site);
+    case 'command':
+      return openCommandProvider(given, site);
+    case 'static':
+      return openStaticProvider(given, { forget: reach.forget });
+    case 'local':
+      throw new Fault('bug', `provider ${name}: this machine stands in stackgate.yaml`);
+  }
+  return unreachable(given);
 }
 
 function reachOf(house: House): Reach {
