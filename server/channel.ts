@@ -44,6 +44,9 @@ export async function* piecesOf(chunks: AsyncIterable<Uint8Array>, offset: numbe
 /** Bytes of the newest pieces that are kept: what a reader may be behind before it must read the file again. */
 const kept = 512 * 1024;
 
+/** Readers that are woken in one turn of the event loop. */
+const together = 50;
+
 /**
  * The growing end of one console, read once for all who follow it. Readers come and go by their own offset: each takes the
  * pieces it has not seen, and who falls behind the oldest piece kept reads the file until it has caught up.
@@ -119,7 +122,13 @@ export class Channel {
     });
   }
 
+  /** A few at a time: between them others have their turn, however many read along. */
   #wake(): void {
-    for (const done of this.#waiting) done();
+    const all = [...this.#waiting];
+    const next = (from: number) => {
+      for (const done of all.slice(from, from + together)) done();
+      if (from + together < all.length) setImmediate(next, from + together);
+    };
+    next(0);
   }
 }
