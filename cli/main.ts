@@ -4,6 +4,9 @@ import { Accepted } from '../server/contract.ts';
 import { type ClientOptions, CommandError, connect } from './client.ts';
 import { listBuilds } from './commands/builds.ts';
 import { followConsole, printConsole } from './commands/log.ts';
+import { addHolds } from './commands/nodeholds.ts';
+import { addNodes } from './commands/nodes.ts';
+import { addNodeShell } from './commands/nodeshell.ts';
 import { runJob } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { showStatus } from './commands/status.ts';
@@ -188,6 +191,9 @@ function program(): Command {
     .requiredOption('--changes <number,patchset...>')
     .action(ask('/api/v1/promote', ({ pipeline, changes }) => ({ pipeline, changes })));
 
+  addNodes(main, remote, end);
+  addHolds(main, remote, end);
+  addNodeShell(main, remote, end);
   addExplain(main, end);
   addSimulate(main, end);
   addReload(remote(main.command('reload')), end);
