@@ -46,8 +46,17 @@ function filesBelow(directory: string): string[] {
     .filter((path) => statSync(path).isFile());
 }
 
-/** `X.yaml` has its expectation in `X.json` or `X.yaml.json`, plain or compressed. */
+/**
+ * `X.yaml` has its expectation in `X.json` or `X.yaml.json`, plain or compressed. Expectations may stand higher than the
+ * layouts: that of `tests/fixtures/X.yaml` in `X.yaml.json`.
+ */
 function findExpectation(directory: string, name: string): string | undefined {
+  const found = expectationOf(directory, name);
+  const [, below] = /^[^/]+\/(.+)$/.exec(name) ?? [];
+  return found ?? (below === undefined ? undefined : findExpectation(directory, below));
+}
+
+function expectationOf(directory: string, name: string): string | undefined {
   const plain = name.replace(/\.gz$/, '');
   const stems = [plain.replace(/\.[^.]*$/, ''), plain];
   return stems
