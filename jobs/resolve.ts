@@ -12,6 +12,7 @@ import { checkSlaveScripts, type SlaveScripts } from './jjb/map/slavescripts.ts'
 import { mapWrapper } from './jjb/map/wrappers.ts';
 import { isDict, isList, pythonText, pythonTruth } from './jjb/python.ts';
 import { parseLabel } from './label.ts';
+import { isNative, readNative } from './native/read.ts';
 import { noOwnParts, type OwnParts } from './own.ts';
 import { isError, type Problem, type SourceFile } from './problem.ts';
 
@@ -44,7 +45,56 @@ export interface JobsRead {
   readonly included: SourceFile[];
 }
 
+/** Files of Jenkins Job Builder and of the native form, mixed; both end in the same definitions. */
 export function readJobs(sources: readonly SourceFile[], options: ReadJobsOptions): JobsRead {
+  const native = sources.filter(isNative);
+  const read = readJjb(
+    sources.filter((source) => !native.includes(source)),
+    options,
+  );
+  for (const source of native) addNative(source, read, options.own ?? noOwnParts);
+  return read;
+}
+
+function addNative(source: SourceFile, read: JobsRead, own: OwnParts): void {
+  const { jobs, problems } = readNative(source);
+  read.problems.push(...problems);
+  for (const job of jobs) {
+    const at = placeOf(job);
+    const before = Object.hasOwn(read.jobs, job.name) ? read.jobs[job.name] : undefined;
+    if (before !== undefined || Object.hasOwn(read.raw, job.name)) {
+      const hint = before?.place === undefined ? undefined : `The other one is at ${before.place}.`;
+      const message = `Two jobs are named ${JSON.stringify(job.name)}.`;
+      read.problems.push({ severity: 'error', code: 'duplicate-job', message, at, hint });
+      continue;
+    }
+    for (const publisher of job.publishers) {
+      if (publisher.kind !== 'own') continue;
+      const check = Object.hasOwn(own.publishers, publisher.name)
+        ? own.publishers[publisher.name]
+        : undefined;
+      const complain = (message: string) =>
+        read.problems.push({
+          severity: 'error',
+          code: 'plugin',
+          message,
+          at,
+          via: [{ what: `job ${job.name}`, at }],
+        });
+      if (check === undefined)
+        complain(`The site has no publisher plug-in ${JSON.stringify(publisher.name)}.`);
+      else check(publisher.options, complain);
+    }
+    read.jobs[job.name] = job;
+  }
+}
+
+function placeOf({ place }: JobDefinition): Problem['at'] {
+  const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? [];
+  return file === undefined ? undefined : { file, line: Number(line), column: Number(column) };
+}
+
+function readJjb(sources: readonly SourceFile[], options: ReadJobsOptions): JobsRead {
   const settings = options.settings ?? {};
   const included = new Map<string, SourceFile>();
   const corpus = loadCorpus(sources, { ...settings, read: options.read, included });

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
+import type { JobDefinition } from '../../jobs/definition.ts';
+import { writeJob } from '../../jobs/native/job.ts';
 import { didYouMean, isError, renderProblems } from '../../jobs/problem.ts';
 import type { JobsRead } from '../../jobs/resolve.ts';
 import type { JobTree, Layout } from '../../pipelines/layout.ts';
@@ -109,16 +111,25 @@ export function fits(pattern: string, name: string): boolean {
   return at <= name.length - last.length && name.endsWith(last);
 }
 
-/** One job as it is run, or (`raw`) as JJB would hand it to Jenkins. */
+/** One job as it is run, in the native form, or (`raw`) as JJB would hand it to Jenkins. */
 export function showJob(
   name: string,
   options: JobsOptions & { readonly raw: boolean; readonly json: boolean },
 ): number {
   const { read, errors } = load(options);
   const [exact] = chosen([name], read);
-  const job = own(options.raw ? read.raw : read.jobs, exact ?? name);
-  process.stdout.write(options.json ? `${JSON.stringify(job)}\n` : yamlOf(job));
+  const job = own(read.jobs, exact ?? name);
+  const raw = own(read.raw, exact ?? name);
+  if (options.raw && raw === undefined)
+    throw new CommandError(`${exact} is written in the native form: Jenkins never sees it`, 3);
+  const shown = options.raw || job === undefined ? raw : nativeOf(job);
+  process.stdout.write(options.json ? `${JSON.stringify(options.raw ? raw : job)}\n` : yamlOf(shown));
   return errors === 0 ? 0 : 1;
+}
+
+/** A file that would define this job alone. */
+function nativeOf(job: JobDefinition): unknown {
+  return { jobs: { [job.name]: writeJob(job) } };
 }
 
 function yamlOf(value: unknown): string {
@@ -133,7 +144,8 @@ export function testJobs(
   const { read, errors } = load(options);
   const names = chosen(patterns, read);
   for (const name of names) {
-    const text = yamlOf(read.raw[name] ?? read.jobs[name]);
+    const job = own(read.jobs, name);
+    const text = yamlOf(own(read.raw, name) ?? (job === undefined ? {} : nativeOf(job)));
     if (options.output === undefined) {
       process.stdout.write(`---\n${printable(text)}`);
       continue;

@@ -93,7 +93,9 @@ describe('stackgate jobs', { timeout: 120_000 }, () => {
   });
 
   it('shows a job expanded, and asks what was meant', () => {
-    expect(run('show', 'test-one').out).toContain('script: echo test');
+    expect(run('show', 'test-one').out).toBe(
+      'jobs:\n  test-one:\n    nodes: trusty\n    steps:\n      - echo test\n    timestamps: false\n',
+    );
     expect(run('show', '--raw', 'test-one').out).toContain('- shell: echo test');
     const missed = run('show', 'test-oen');
     expect([missed.code, missed.err]).toEqual([3, expect.stringContaining('did you mean test-one?')]);
