@@ -63,7 +63,8 @@ export interface ExecutorOptions {
   readonly secrets?: Secrets;
   readonly neighbours?: Neighbours;
   readonly publishers?: Partial<Pick<Services, 'scpHosts' | 'mailer' | 'own'>>;
-  readonly tools?: NodeTools;
+  /** Asked for each build: the site may have changed. */
+  readonly tools?: () => NodeTools;
   /** ms, for jobs that set none. */
   readonly defaultTimeout?: number;
   /** Bytes of console that are kept. */
@@ -123,7 +124,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       defaultTimeout: options.defaultTimeout ?? 6 * hour,
       limit,
       bound,
-      tools: options.tools,
+      tools: options.tools?.(),
     });
     const running: Running = { action, job, ...place, planned, bound, begunAt, url };
     const outcome = await runAndClose(running, signal);

@@ -98,7 +98,8 @@ export function openPublishing(
     },
     say: async (text) => await console.say(text, clock),
     note(name, value) {
-      notes[name] = value;
+      const before = notes[name];
+      notes[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
     },
     notes: () => notes,
     collect: (include, exclude) => masked(shell.collect(action.id, include, exclude, signal), hidden),

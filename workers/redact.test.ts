@@ -48,6 +48,16 @@ describe('masking', () => {
     );
   });
 
+  it('takes its time once, however often a secret is printed', () => {
+    const secrets = ['printed', ...Array.from({ length: 60 }, (_, at) => `never-printed-${at}`)];
+    const chunk = Buffer.from('printed '.repeat(32_768));
+    const began = performance.now();
+    const redact = redactor(secrets);
+    for (let count = 0; count < 8; count++) redact.push(chunk);
+    // Quadratic, this took minutes.
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
   it('reaches every text of a manifest', () => {
     const value = { params: { PW: 'geheim!' }, list: ['x geheim! y', 3, null], detail: 'geheim' };
     expect(hiddenIn(value, ['geheim!'])).toEqual({

@@ -32,8 +32,9 @@ export function redactor(secrets: readonly string[]): Redactor {
     const parts: Buffer[] = [];
     let from = 0;
     const open = last ? held.length : firstOpen(held, needles, longest);
+    const next = finder(held, needles);
     for (;;) {
-      const found = firstMatch(held, from, needles);
+      const found = next(from);
       // A match at or behind an undecided place must wait: a secret that begins earlier, or a longer one, may win.
       if (found === undefined || found.at >= open) break;
       parts.push(held.subarray(from, found.at), mask);
@@ -54,18 +55,25 @@ export function redactor(secrets: readonly string[]): Redactor {
   };
 }
 
-/** The leftmost match at or after `from`; needles are sorted, so the first of several at one place is the longest. */
-function firstMatch(
+/**
+ * Answers the leftmost match at or after a place that only ever grows; needles are sorted, so the first of several at one place
+ * is the longest. Each needle is looked for once over the text, however often others are found: a build may print one of its
+ * secrets without end.
+ */
+function finder(
   text: Buffer,
-  from: number,
   needles: readonly Buffer[],
-): { at: number; length: number } | undefined {
-  let best: { at: number; length: number } | undefined;
-  for (const needle of needles) {
-    const at = text.indexOf(needle, from);
-    if (at >= 0 && (best === undefined || at < best.at)) best = { at, length: needle.length };
-  }
-  return best;
+): (from: number) => { at: number; length: number } | undefined {
+  const places = needles.map((needle) => ({ needle, at: text.indexOf(needle) }));
+  return (from) => {
+    let best: { at: number; length: number } | undefined;
+    for (const place of places) {
+      if (place.at >= 0 && place.at < from) place.at = text.indexOf(place.needle, from);
+      if (place.at >= 0 && (best === undefined || place.at < best.at))
+        best = { at: place.at, length: place.needle.length };
+    }
+    return best;
+  };
 }
 
 /** The first place whose bytes, all there are, are the beginning of a secret but not yet all of it. */

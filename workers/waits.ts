@@ -44,7 +44,7 @@ const Phase = z.discriminatedUnion('phase', [
 ]);
 
 /** ms between looks at the node, and at builds that are waited for. */
-const look = 250;
+const look = { node: 250, build: 1000 };
 
 /** Answers steps of a running build until `signal` aborts. Nothing to do for a build without such steps. */
 export async function answerWaits(waits: WaitsFor, signal: AbortSignal): Promise<void> {
@@ -58,7 +58,7 @@ export async function answerWaits(waits: WaitsFor, signal: AbortSignal): Promise
       await waits.shell.resume(waits.build, at, filesFor(waits, waiting, settled, signal), signal);
       crashpoint('build.resume.after');
     }
-    await pause(signal);
+    await pause(look.node, signal);
   }
 }
 
@@ -77,8 +77,8 @@ function effectOf(build: string, step: number): string {
   return `${build}.step-${step}`;
 }
 
-async function pause(signal: AbortSignal): Promise<void> {
-  await sleep(look, undefined, { signal }).catch(() => undefined);
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
 async function settle(
@@ -156,7 +156,7 @@ async function endOf(neighbours: Neighbours, id: string, signal: AbortSignal) {
     if (ended !== undefined) return ended;
     if (signal.aborted)
       throw new Fault('stopped', 'no longer waiting for a triggered build', { retry: true });
-    await pause(signal);
+    await pause(look.build, signal);
   }
 }
 

@@ -42,7 +42,7 @@ export const worker: PartOf = (house) => ({
       secrets: siteSecrets(secretSettings(house.site, house.base)),
       neighbours: neighboursOf(store, logsOf(house)),
       publishers: publishersOf(house, site),
-      tools: { slaveScripts: readSlaveScripts(house.site, house.base).files ?? new Map() },
+      tools: () => ({ slaveScripts: readSlaveScripts(house.site, house.base).files ?? new Map() }),
       repositories: (action, signal) => repositories(action.params, signal),
       consoleLimit: house.site.logs['max-console'] * 1024 * 1024,
     });

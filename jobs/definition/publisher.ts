@@ -100,7 +100,6 @@ export const MailMoment = z.enum([
   'fixed-unhealthy',
   'improvement',
   'regression',
-  'pre-build',
 ]);
 export type MailMoment = z.infer<typeof MailMoment>;
 

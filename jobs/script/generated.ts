@@ -23,7 +23,9 @@ export function parametersFile(step: number): string {
 
 /** Writes what the parameters of a trigger are now; `step` is the one that triggers. */
 export function prepareScript(trigger: Trigger, step: number): string {
-  return `${prelude}__sg_keep() { printf '%s=%s\\0' "$1" "$2"; }
+  const waiting = trigger.block === undefined ? '' : ', and waiting for them';
+  return `${prelude}printf '%s\\n' ${quoted(`Asking for builds of ${trigger.jobs.join(', ')}${waiting}`)}
+__sg_keep() { printf '%s=%s\\0' "$1" "$2"; }
 __sg_properties __sg_keep <<<${quoted(trigger.parameters)} >${parametersFile(step)}\nexit 0\n`;
 }
 

@@ -43,8 +43,7 @@ const largestAttachment = 10 * 1024 * 1024;
 const mostAttached = 25 * 1024 * 1024;
 
 export const publishMailExt: Publish<'mail-ext'> = async (publisher, publishing, services) => {
-  const moment = publisher.on.find((each) => each !== 'pre-build');
-  if (moment === undefined) return;
+  if (publisher.on.length === 0) return;
   const past = await lastResults(publishing, services);
   const now = jenkinsResult(publishing.verdict().result);
   if (!publisher.on.some((each) => isMoment(each, now, past))) return;
@@ -119,8 +118,6 @@ function isMoment(moment: MailMoment, now: string, past: readonly string[]): boo
       return before !== undefined && rankOf(now) < rankOf(before);
     case 'regression':
       return before !== undefined && rankOf(now) > rankOf(before);
-    case 'pre-build':
-      return false;
     default:
       return unreachable(moment);
   }

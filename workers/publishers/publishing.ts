@@ -28,7 +28,7 @@ export interface Publishing {
   readonly replace: (verdict: Verdict) => void;
   /** A line in the console. */
   readonly say: (text: string) => Promise<void>;
-  /** A part of the manifest. */
+  /** A part of the manifest; lists of one name grow. */
   readonly note: (name: string, value: unknown) => void;
   /** Files of the workspace, secrets masked. */
   readonly collect: (include: readonly string[], exclude: readonly string[]) => AsyncIterable<CollectedFile>;
