@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ProviderConfig } from '../../nodepool/config/config.ts';
@@ -8,6 +10,7 @@ import type { Provider } from '../../nodepool/provider.ts';
 import { openCommandProvider } from '../../nodepool/providers/command.ts';
 import {
   type LocalOptions,
+  type LocalShells,
   localConfig,
   openLocalProvider,
   openLocalShells,
@@ -65,6 +68,7 @@ async function openLocal(house: House, records: PoolRecords): Promise<Opened[]> 
   const shells = await openLocalShells(options);
   if (shells.sameUser) house.log.warn('jobs run as our own user: a patch could read the keys of this CI');
   const provider = await openLocalProvider(options, shells, await buildsOf(records));
+  await writeFile(markOf(house), '');
   return [{ provider, config: localConfig() }];
 }
 
@@ -92,11 +96,38 @@ function reachOf(house: House): Reach {
   });
 }
 
+/** Lies beside the workspaces on the machine that `nodes.local` is: the launcher's. */
+const markOf = ({ data }: House): string => join(data, 'builds', '.launcher');
+
 /** How this process reaches the nodes of a lease. */
 export async function shellsOf(house: House): Promise<ShellOf> {
+  const { records } = need(house, 'core');
+  const { shell: remote } = reachOf(house);
   const options = localOptions(house);
-  const local = options === undefined ? undefined : await openLocalShells(options);
-  return shellsOver(need(house, 'core').records, openShell(local, reachOf(house).shell));
+  const openHere = async (): Promise<LocalShells | undefined> => {
+    const isHere = house.roles.has('launcher') || existsSync(markOf(house));
+    return options === undefined || !isHere ? undefined : openLocalShells(options);
+  };
+  let local = await openHere();
+  return async (id) => {
+    local ??= await openHere();
+    const enter = openShell(local, (node, lease) =>
+      node.ssh === undefined ? elsewhere() : remote(node, lease),
+    );
+    return shellsOver(records, enter)(id);
+  };
+}
+
+/** Whether this process can enter any node at all. False: `nodes.local` of another machine is all there is. */
+export function entersNodes(house: House): boolean {
+  return house.roles.has('launcher') || house.site.nodes.nodepool !== undefined || existsSync(markOf(house));
+}
+
+function elsewhere(): never {
+  throw new Fault('config-invalid', 'a build waits for a worker on the machine of its node', {
+    retry: true,
+    hint: 'nodes.local is the machine of the launcher: start a worker there, on the same data directory.',
+  });
 }
 
 /** Builds whose workspaces some node still has. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { JobDefinition } from '../../jobs/definition.ts';
 import { own } from '../../pipelines/own.ts';
 import type { LogSite, SiteConfig } from '../../pipelines/ports.ts';
@@ -21,12 +22,12 @@ import { secretSettings } from '../secrets.ts';
 import { sitePath } from '../site.ts';
 import { readSlaveScripts } from '../slavescripts.ts';
 import { scpHosts, smtpSettings } from './gerrits.ts';
-import { shellsOf } from './machines.ts';
+import { entersNodes, shellsOf } from './machines.ts';
 
 /** The hands that ask, build and mail. */
 export const worker: PartOf = (house) => ({
   name: 'worker',
-  async start() {
+  async start(stop) {
     const core = need(house, 'core');
     const { store, site } = core;
     const { reviews } = need(house, 'gerrits');
@@ -51,11 +52,27 @@ export const worker: PartOf = (house) => ({
     const places =
       house.site.nodes.nodepool === undefined ? (localNodes(house.site)?.['max-parallel-jobs'] ?? 1) : 500;
     await handle(options, 'fetch', fetchHand(reviews), { concurrency: 8 });
-    await handle(options, 'build', build, { concurrency: places });
+    const takeBuilds = () => handle(options, 'build', build, { concurrency: places });
+    const takes = entersNodes(house);
+    if (takes) await takeBuilds();
     await handle(options, 'mail', mailHand(smtpSettings(house.site), store, site), { concurrency: 2 });
-    return {};
+    return takes ? {} : { running: whenNodesAreHere(house, takeBuilds, stop) };
   },
 });
+
+/** ms between looks whether the launcher's machine is this one. */
+const LOOK = 1_000;
+
+/** Leaves builds to workers that can enter their nodes, for as long as this one cannot. */
+async function whenNodesAreHere(house: House, take: () => Promise<void>, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted && !entersNodes(house))
+    await sleep(LOOK, undefined, { signal: stop }).catch(() => undefined);
+  if (!stop.aborted) await take();
+  await new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
 
 /** A folder; a server that cannot see it reads what grows there over Redis. */
 function logSite(house: House): LogSite {

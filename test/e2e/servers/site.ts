@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readMarks } from '../../crash/marks.ts';
@@ -23,7 +23,9 @@ export interface ServersSite extends AsyncDisposable {
   readonly siteFile: string;
   readonly dir: string;
   /** Starts a process of this role (all roles: `start`); it ends with the site. */
-  start(role?: string, options?: StartOptions): Promise<Instance>;
+  start(role?: string, options?: StartOptions & { readonly siteFile?: string }): Promise<Instance>;
+  /** The site file of another machine: the same site, a data directory of its own. */
+  elsewhere(): Promise<string>;
   /** Pushes a change: its build waits until `go`, then passes or fails. */
   push(verdict: 'pass' | 'fail' | 'wait'): Promise<number>;
   /** Waits until a build of the change's first patchset runs. */
@@ -39,7 +41,7 @@ export interface ServersSite extends AsyncDisposable {
 }
 
 const PROJECT = 'org/served';
-const PATIENCE = 90_000;
+const PATIENCE = 110_000;
 
 const layout = `pipelines:
   - name: check
@@ -107,9 +109,15 @@ export async function startSite(options: { readonly redis: boolean }): Promise<S
     siteFile,
     dir,
     async start(role = 'start', more = {}) {
-      const instance = await startInstance(siteFile, { role, deadline: 60_000, ...more });
+      const instance = await startInstance(more.siteFile ?? siteFile, { role, deadline: PATIENCE, ...more });
       started.push(instance);
       return instance;
+    },
+    async elsewhere() {
+      const other = join(dir, 'elsewhere.yaml');
+      const text = await readFile(siteFile, 'utf8');
+      await writeFile(other, text.replace(/^data: .*$/m, 'data: elsewhere'));
+      return other;
     },
     push: async (verdict) => (await gerrit.push(PROJECT, { user: 'ann', files: { verdict } })).number,
     running: (change) => gerrit.waitFor(() => builtFor(change).length > 0, PATIENCE).then(() => undefined),
