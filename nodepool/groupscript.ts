@@ -53,6 +53,7 @@ const fileNames = [
   'sub_nodes_private',
   'id_rsa',
   'id_rsa.pub',
+  'localrc',
   'provider',
   'uuid',
 ];
@@ -152,12 +153,6 @@ function unique(names: readonly (string | undefined)[]): string[] {
 }
 
 const groupFunctions = String.raw`
-# put FILE MODE OWNER CONTENT: whole or not at all.
-put() {
-  (umask 077 && printf '%s' "$4" >"$1.stackgate") && chown "$3" "$1.stackgate" && chmod "$2" "$1.stackgate" &&
-    mv -f "$1.stackgate" "$1" || fail "cannot write $1"
-}
-
 # of_user NAME
 of_user() {
   user=$1

@@ -2,10 +2,12 @@ import { checkScript, judgeCheck } from './check.ts';
 import { factsScript, type NodeFacts, readFacts } from './facts.ts';
 import { openFirewall } from './firewall.ts';
 import { linuxScript } from './linux.ts';
+import { localrcLines } from './localrc.ts';
 import { lowerScript } from './lower.ts';
 import { type Failure, onAll, onNode, type Reachable } from './onnode.ts';
 import { ovsScript } from './ovs.ts';
 import { type NetworkPlan, type NodePlan, planNetwork } from './plan.ts';
+import { call } from './script.ts';
 import type { NetworkSpec } from './spec.ts';
 
 /**
@@ -75,7 +77,7 @@ export async function raiseOverlay(
   );
   if (hidden.length > 0) return { kind: 'failed', failures: hidden.map(behindNat) };
   const raised = await onAll(members, (member) =>
-    onNode(member, raiseScript(id, spec, planOf(member.name)), signal, raiseDeadline),
+    onNode(member, raiseScript(id, spec, plan, planOf(member.name)), signal, raiseDeadline),
   );
   if (raised.failures.length > 0) return { kind: 'failed', failures: raised.failures };
   const remarks = raised.said.flatMap((text, index) => remarksOf(members[index]?.name ?? '', text));
@@ -92,10 +94,17 @@ function behindNat({ name, underlay }: NodePlan): Failure {
 const raiseDeadline = 10 * 60_000;
 
 /** Where nothing is to be raised, what another set left goes. */
-function raiseScript(id: string, spec: NetworkSpec, node: NodePlan): string[] {
-  if (node.bridges.length === 0) return lowerScript(node);
+function raiseScript(id: string, spec: NetworkSpec, plan: NetworkPlan, node: NodePlan): string[] {
+  const told = localrcScript(localrcLines(spec, plan, node));
+  if (node.bridges.length === 0) return [told, ...lowerScript(node)];
   const driver = spec.driver === 'ovs' ? ovsScript(id, node, spec) : linuxScript(id, node);
-  return [...openFirewall('overlay', node.openings), ...driver];
+  return [told, ...openFirewall('overlay', node.openings), ...driver];
+}
+
+function localrcScript(lines: readonly string[]): string {
+  const file = '/etc/nodepool/localrc';
+  if (lines.length === 0) return call('rm -f', file);
+  return call('put', file, 444, 'root', `${lines.join('\n')}\n`);
 }
 
 /** Pings everybody from everybody. Answers what does not carry. */

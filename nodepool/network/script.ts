@@ -56,6 +56,12 @@ fail() {
   exit ${saidNo}
 }
 
+# put FILE MODE OWNER CONTENT: whole or not at all.
+put() {
+  (umask 077 && printf '%s' "$4" >"$1.stackgate") && chown "$3" "$1.stackgate" && chmod "$2" "$1.stackgate" &&
+    mv -f "$1.stackgate" "$1" || fail "cannot write $1"
+}
+
 # must COMMAND...: or its own complaint is the sentence.
 must() {
   local said

@@ -5,6 +5,7 @@ import { checkScript, judgeCheck } from './check.ts';
 import { factsScript, readFacts } from './facts.ts';
 import { closeFirewall, openFirewall } from './firewall.ts';
 import { linuxScript } from './linux.ts';
+import { localrcLines } from './localrc.ts';
 import { lowerScript } from './lower.ts';
 import { ovsScript } from './ovs.ts';
 import { type NetworkPlan, planNetwork } from './plan.ts';
@@ -40,6 +41,27 @@ describe.each(Topology.options)('the scripts of %s', (topology) => {
       }
     }
     parses(factsScript('10.20.30.40'));
+  });
+});
+
+describe('localrc', () => {
+  const of = (spec: NetworkSpec, most = 3) => {
+    const { nodes, mtu } = plan(spec);
+    const some = { mtu, nodes: nodes.slice(0, most) };
+    return some.nodes.map((node) => localrcLines(spec, some, node).join(' '));
+  };
+
+  it('has the keys that devstack-gate writes for a topology', () => {
+    const flat = 'FLAT_INTERFACE=br_flat PUBLIC_INTERFACE=br_pub';
+    expect(of(networkSpec('nova-net'))).toEqual(Array.from({ length: 3 }, () => `${flat} MULTI_HOST=True`));
+    expect(of(networkSpec('nova-net'), 1)).toEqual([flat]);
+    expect(of(networkSpec('neutron'), 2)).toEqual(['PUBLIC_BRIDGE_MTU=1450', 'PUBLIC_BRIDGE_MTU=1450']);
+    expect(of(networkSpec('dvr-ha'))).toEqual([
+      'PUBLIC_BRIDGE_MTU=1450 Q_DVR_MODE=dvr',
+      'PUBLIC_BRIDGE_MTU=1450 Q_DVR_MODE=dvr_snat',
+      'PUBLIC_BRIDGE_MTU=1450 Q_DVR_MODE=dvr_snat',
+    ]);
+    expect(of(networkSpec('none'))).toEqual(['', '', '']);
   });
 });
 

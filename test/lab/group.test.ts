@@ -59,10 +59,12 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     expect(first.get('uuid')).toBe('uuid-of-files-a');
     const second = await of(two);
     expect(second.get('role')).toBe('sub');
+    expect(second.get('localrc')).toBe('PUBLIC_BRIDGE_MTU=1450 Q_DVR_MODE=dvr_snat');
     expect(second.get('primary_node_private')).toBe(address(primary));
     expect([...second.keys()]).not.toContain('id_rsa');
     expect([...second.keys()].map(String).sort()).toEqual([
       'id_rsa.pub',
+      'localrc',
       'node',
       'node_private',
       'primary_node',
