@@ -10,6 +10,7 @@ export * from './contract/builds.ts';
 export * from './contract/changes.ts';
 export * from './contract/config.ts';
 export * from './contract/ledger.ts';
+export * from './contract/nodes.ts';
 export * from './contract/status.ts';
 
 /** `1234,5` or `1234` (current patchset). */

@@ -14,6 +14,7 @@ const places: readonly (readonly [string, string])[] = [
   ['/', 'Status'],
   ['/builds', 'Builds'],
   ['/jobs', 'Jobs'],
+  ['/nodes', 'Nodes'],
   ['/ledger', 'Ledger'],
   ['/config', 'Configuration'],
 ];

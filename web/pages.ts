@@ -7,6 +7,7 @@ import { ConsolePage } from './pages/console.tsx';
 import { JobPage } from './pages/job.tsx';
 import { JobsPage } from './pages/jobs.tsx';
 import { LedgerPage } from './pages/ledger.tsx';
+import { NodesPage } from './pages/nodes.tsx';
 import { RunPage } from './pages/run.tsx';
 import { StatusPage } from './pages/status.tsx';
 
@@ -31,6 +32,7 @@ const pages: readonly (readonly [
   [/^\/ledger$/, LedgerPage, () => 'Ledger'],
   [/^\/jobs$/, JobsPage, () => 'Jobs'],
   [/^\/job\/([^/]+)$/, JobPage, ([name = '']) => `Job ${name}`],
+  [/^\/nodes$/, NodesPage, () => 'Nodes'],
   [/^\/config$/, ConfigPage, () => 'Configuration'],
   [/^\/run$/, RunPage, () => 'Run a job'],
 ];

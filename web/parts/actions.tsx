@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Accepted, EventPage, WhoView, ZuulItem } from '../../server/contract.ts';
+import type { Accepted, EventPage, PoolAnswer, WhoView, ZuulItem } from '../../server/contract.ts';
 import { type Failure, get, keepToken, post, token } from '../api.ts';
 import { plain } from '../format.ts';
 import { Trouble } from './states.tsx';
@@ -87,10 +87,11 @@ export function Asking() {
 function Confirm({ wish: asked }: { wish: Wish }) {
   const failure = useFailure();
   const send = async () => {
-    const answer = await post<Accepted>(asked.path, asked.body);
+    const answer = await post<Accepted | PoolAnswer>(asked.path, asked.body);
     if (answer.ok) {
       wish.value = undefined;
-      void tell(asked.title, answer.value.id);
+      if ('id' in answer.value) void tell(asked.title, answer.value.id);
+      else said.value = `${asked.title}: ${plain(answer.value.note)}.`;
     } else if (answer.failure.status === 401) {
       keepToken('');
       failure.set(answer.failure);

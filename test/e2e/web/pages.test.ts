@@ -228,6 +228,7 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
       'build-running': `/build/${running.uuid}`,
       console: `/build/${failed?.uuid}/console#L5-9`,
       change: `/change/${failed?.change}`,
+      nodes: '/nodes',
       ledger: '/ledger',
       jobs: '/jobs',
       job: '/job/demo-unit',
