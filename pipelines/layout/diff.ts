@@ -69,7 +69,8 @@ function compare<T, W>(
 ): Changes<W> {
   const changed = Object.entries(after).flatMap(([name, value]) => {
     const old = Object.hasOwn(before, name) ? before[name] : undefined;
-    const what = old === undefined ? undefined : ask(old, value);
+    // What a reload took over is the very same.
+    const what = old === undefined || old === value ? undefined : ask(old, value);
     return what === undefined ? [] : [{ name, what }];
   });
   return {
@@ -83,7 +84,7 @@ function fieldChanges(before: unknown, after: unknown): FieldChange[] | undefine
   const [old, now] = [fieldsOf(before), fieldsOf(after)];
   const fields = [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((field): FieldChange[] => {
     const [was, is] = [old[field], now[field]];
-    return text(was) === text(is) ? [] : [{ field, before: was, after: is }];
+    return was === is || text(was) === text(is) ? [] : [{ field, before: was, after: is }];
   });
   return fields.length === 0 ? undefined : fields;
 }
@@ -133,6 +134,7 @@ function jobsChange(
   before: readonly JobTree[],
   after: readonly JobTree[],
 ): PipelineJobs | undefined {
+  if (before === after) return undefined;
   const [old, now] = [parentsOf(before), parentsOf(after)];
   const added = [...now.keys()].filter((job) => !old.has(job));
   const removed = [...old.keys()].filter((job) => !now.has(job));
