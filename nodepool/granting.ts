@@ -82,8 +82,7 @@ async function grant(context: Context, id: string, shape: Shape): Promise<void> 
 
 async function join({ options, stop }: Context, shape: Shape, lease: Lease): Promise<Joined> {
   const { join: joiner, timer } = options;
-  if (joiner === undefined || lease.nodes.every((node) => node.address === undefined))
-    return { kind: 'joined' };
+  if (joiner === undefined || !isJoined(shape, lease)) return { kind: 'joined' };
   try {
     const done = await within(timer, joinDeadline, stop, (signal) => joiner.up(shape, lease, signal));
     if (done.kind === 'done') return done.value;

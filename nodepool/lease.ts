@@ -49,6 +49,7 @@ function accessOf(
       user: machine.user ?? login.user,
       keyFile: machine.keyFile ?? login.keyFile,
       jobUser: login.jobUser,
+      workspaces: login.workspaces,
       sudo: login.sudo,
     }),
   };

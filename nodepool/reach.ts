@@ -22,8 +22,8 @@ export interface ReachOptions {
   readonly log: (line: string, values: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Where workspaces lie on a node. */
-const root = '/var/lib/stackgate';
+/** Where workspaces lie on a node, unless nodepool.yaml says otherwise. */
+const defaultRoot = '/var/lib/stackgate';
 const defaultUser = 'zuul';
 const knock = 1000;
 const wall = { now: Date.now };
@@ -78,7 +78,7 @@ export function openReach(options: ReachOptions): Reach {
   async function shellOn(access: HostAccess): Promise<SshShell> {
     const to = await target(access);
     return openSshShell(to, {
-      root,
+      root: access.workspaces ?? defaultRoot,
       user: access.jobUser,
       sudo: access.sudo,
       ...(options.limits === undefined ? {} : { limits: options.limits }),

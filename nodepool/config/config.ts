@@ -85,6 +85,8 @@ export interface LoginConfig {
   readonly keyFile?: string | undefined;
   readonly port?: number | undefined;
   readonly jobUser?: string | undefined;
+  /** Where builds lie on it. */
+  readonly workspaces?: string | undefined;
   readonly sudo?: boolean | undefined;
   /** What builds need of it: asked before it is ready. */
   readonly needs?: Omit<NodeNeeds, 'root' | 'sudo'> | undefined;

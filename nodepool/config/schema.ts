@@ -78,6 +78,12 @@ const JobUser = z
   .optional()
   .describe('Account that steps run as: needed where we log in as root, else the SSH user.');
 
+const Workspaces = z
+  .string()
+  .regex(/^\/[^\0\n]*[^/]$/, 'expected an absolute path without a slash at its end')
+  .optional()
+  .describe('Folder on the node where builds lie; `/var/lib/stackgate`, which a plain user cannot make.');
+
 const Needs = z
   .strictObject({
     disk: Count.optional().describe('MiB free where workspaces lie.'),
@@ -102,6 +108,7 @@ export const Image = z.strictObject({
   'private-key': z.string().optional().describe('SSH key file for it.'),
   'connection-port': z.int().min(1).max(65535).optional().describe('SSH port of the node.'),
   'job-user': JobUser,
+  workspaces: Workspaces,
   needs: Needs,
   sudo: z.boolean().default(true).describe('Jobs may become root with sudo, as DevStack wants it.'),
   'key-name': z.string().optional(),
@@ -180,6 +187,7 @@ export const StaticNode = z.strictObject({
   'private-key': z.string().optional().describe('SSH key file.'),
   'connection-port': z.int().min(1).max(65535).default(22).describe('SSH port.'),
   'job-user': JobUser,
+  workspaces: Workspaces,
   needs: Needs,
   sudo: z
     .boolean()

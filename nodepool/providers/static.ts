@@ -23,6 +23,9 @@ export interface StaticHost {
   readonly port: number;
   readonly user?: string | undefined;
   readonly keyFile?: string | undefined;
+  readonly jobUser?: string | undefined;
+  readonly sudo?: boolean | undefined;
+  readonly workspaces?: string | undefined;
   readonly hostKeys: readonly string[];
 }
 
@@ -72,6 +75,9 @@ function entrance(host: Host, given: Given): StaticHost {
     port: host['connection-port'],
     user: host.username ?? given.username,
     keyFile: host['private-key'] ?? given['private-key'],
+    jobUser: host['job-user'],
+    sudo: host.sudo,
+    workspaces: host.workspaces,
     hostKeys: host['host-key'] ?? [],
   };
 }

@@ -67,6 +67,8 @@ export interface SshAccess {
   readonly keyFile?: string;
   /** The account that steps run as; `user` where left out. */
   readonly jobUser?: string;
+  /** Where builds lie there. */
+  readonly workspaces?: string;
   /** We, and steps, may become root by sudo. */
   readonly sudo?: boolean;
 }
