@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joinNodes, partNodes } from '../../nodepool/group.ts';
 import { type NodePlan, tunnelLink } from '../../nodepool/network/plan.ts';
@@ -145,13 +146,13 @@ describe.skipIf(missing !== undefined).each(drivers)('$name', ({ name: driver, s
           attachVm(host, hosts.key, { bridge: guests, index, driver: spec.driver }),
         ),
       );
-      const capture = captured(hosts, members[1], 1000002);
+      const { seen } = await captured(hosts, members[1], 1000002);
       const talk = (vm: Vm) => `ping -q -c 1 -W 5 -M do -s 1422 ${vm.address} >/dev/null && ${vm.ssh}`;
       for (const vm of vms) expect(await primary.sh(talk(vm))).toBe(vm.name);
       await eachOther(vms, async (from, to) => {
         expect(await fromVm(from.host, talk(to))).toBe(to.name);
       });
-      expect(await capture).toMatch(/\.4789: VXLAN, flags \[I\] \(0x08\), vni 1000002/);
+      expect(await seen).toMatch(/\.4789: VXLAN, flags \[I\] \(0x08\), vni 1000002/);
       await Promise.all(vms.map((vm) => vm.detach()));
     }
 
@@ -193,13 +194,17 @@ async function vnisOn(
   return said.map(Number);
 }
 
-/** What passes the lab's switch to one host, until a packet of the VNI was seen. */
-function captured(hosts: Hosts, host: Host | undefined, vni: number): Promise<string> {
+/** Listens to what passes the lab's switch to one host; `seen` resolves when a packet of the VNI was, or after a while. */
+async function captured(
+  hosts: Hosts,
+  host: Host | undefined,
+  vni: number,
+): Promise<{ readonly seen: Promise<string> }> {
   const words = ['-l', '-nn', '-i', `port${host?.node.place}`, 'udp port 4789'];
   const child = spawn('nsenter', ['-t', `${hosts.lab.switch}`, '-n', 'tcpdump', ...words], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return new Promise((resolve) => {
+  const seen = new Promise<string>((resolve) => {
     let said = '';
     const timer = setTimeout(() => child.kill(), 30_000);
     child.stdout.on('data', (chunk: Buffer) => {
@@ -211,4 +216,7 @@ function captured(hosts: Hosts, host: Host | undefined, vni: number): Promise<st
       resolve(said);
     });
   });
+  // It says on stderr that it listens.
+  await once(child.stderr, 'data');
+  return { seen };
 }
