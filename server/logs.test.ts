@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -65,6 +65,18 @@ describe('logs', () => {
     expect(inner.body).toContain('&#60;b&#62;bold/');
     expect(inner.body).not.toContain('<b>');
     expect((await get('/a%20%23%3F%25%26%E2%80%AE.txt')).body).toBe('odd\n');
+  });
+
+  it('say above the folder of a build what came of it, without a script', async () => {
+    const told = { uuid: 'a'.repeat(32), job: '<b>x', result: 'FAILURE', detail: 'step 2 <i>', change: '7' };
+    writeFileSync(join(root, folderOf, 'manifest.json'), JSON.stringify(told));
+    const { body } = await get('/');
+    rmSync(join(root, folderOf, 'manifest.json'));
+    expect(body).toContain('<b class="failure">FAILURE</b> &#60;b&#62;x');
+    expect(body).toContain('step 2 &#60;i&#62;');
+    expect(body).toContain(`href="/logs/${folderOf}/console.txt"`);
+    expect(body).toContain(`href="/build/${'a'.repeat(32)}"`);
+    expect(body).not.toMatch(/<script|<i>/);
   });
 
   it('send folders to their slash, and nowhere else', async () => {

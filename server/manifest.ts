@@ -5,7 +5,16 @@ import { findLog } from './logfile.ts';
 
 /** What was kept of a build beside its console: `manifest.json`, which its log folder gets last. */
 
+const text = z.string().optional().catch(undefined);
+
 const Manifest = z.object({
+  uuid: text,
+  job: text,
+  project: text,
+  change: text,
+  patchset: text,
+  result: text,
+  detail: text,
   params: z.record(z.string(), z.string()).optional(),
   files: z.array(z.object({ path: z.string(), stored: z.string(), size: z.number() })).default([]),
 });

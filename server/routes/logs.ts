@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { strangers } from '../headers.ts';
-import { html, page } from '../html.ts';
+import { type Html, html, link, page } from '../html.ts';
 import { matchesTag, takesGzip } from '../http.ts';
 import { findLog, type LogEntry, type LogTarget, listFolder, logSegments, readLog } from '../logfile.ts';
 import { typeByContent, typeByName } from '../logtype.ts';
+import { type Manifest, readManifest } from '../manifest.ts';
 import type { ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
 import { style } from '../style.ts';
@@ -21,9 +22,10 @@ export function addLogs(app: FastifyInstance, ports: ServerPorts): void {
     if (segments === undefined) throw new Refusal(404, 'no-such-log', 'there is no such log');
     const target = await findLog(ports.logs.root, segments);
     reply.header('access-control-allow-origin', '*');
-    if (target.kind === 'folder') return sendFolder(reply, target.path, segments, path.endsWith('/'));
+    if (target.kind === 'folder')
+      return sendFolder(reply, ports.logs.root, target.path, segments, path.endsWith('/'));
     if (target.kind === 'file' && !path.endsWith('/')) return sendFile(request, reply, target);
-    if (segments.length === 0) return sendPage(reply, segments, { entries: [], more: 0 });
+    if (segments.length === 0) return sendPage(reply, segments, { entries: [], more: 0 }, null);
     throw new Refusal(
       404,
       'no-such-log',
@@ -39,21 +41,45 @@ export function addLogs(app: FastifyInstance, ports: ServerPorts): void {
   app.get('/logs/*', { schema }, handler);
 }
 
-async function sendFolder(reply: FastifyReply, path: string, segments: readonly string[], slash: boolean) {
+async function sendFolder(
+  reply: FastifyReply,
+  root: string,
+  path: string,
+  segments: readonly string[],
+  slash: boolean,
+) {
   if (!slash) return reply.redirect(`${hrefOf(segments)}/`, 301);
-  return sendPage(reply, segments, await listFolder(path, mostEntries));
+  const [listed, manifest] = await Promise.all([listFolder(path, mostEntries), readManifest(root, segments)]);
+  return sendPage(
+    reply,
+    segments,
+    listed,
+    typeof manifest === 'string' ? null : summaryOf(manifest, segments),
+  );
+}
+
+/** What came of the build whose folder it is: links in review comments lead here, and this needs no script. */
+function summaryOf({ uuid, job, result, detail, ...about }: Manifest, segments: readonly string[]): Html {
+  const change = about.change === undefined ? null : `${about.change},${about.patchset ?? ''}`;
+  const kind = result === 'SUCCESS' ? 'success' : 'failure';
+  const build = uuid !== undefined && /^[0-9a-f]{32}$/.test(uuid) ? `/build/${uuid}` : undefined;
+  return html`<p><b class="${kind}">${result}</b> ${job} ${about.project} ${change}</p>
+<p>${detail}</p>
+<p><a href="${hrefOf([...segments, 'console.txt'])}">Console</a> ${link(build, 'The page of this build')}</p>`;
 }
 
 function sendPage(
   reply: FastifyReply,
   segments: readonly string[],
   { entries, more }: { entries: readonly LogEntry[]; more: number },
+  summary: Html | null,
 ) {
   const title = `/logs/${segments.map((name) => `${name}/`).join('')}`;
   const crumbs = segments.map(
     (name, n) => html` / <a href="${hrefOf(segments.slice(0, n + 1))}/">${name}</a>`,
   );
   const body = html`<h1><a href="/">Stackgate</a> / <a href="/logs/">logs</a>${crumbs}</h1>
+${summary}
 <table>
 <thead><tr><th>Name</th><th>Size</th><th>Modified (UTC)</th></tr></thead>
 <tbody>

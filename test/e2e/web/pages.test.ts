@@ -45,6 +45,14 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
     throw new Error('it did not happen in time');
   }
 
+  /** Everything that the page asked for is there. */
+  const loaded = (page: Page) =>
+    until(
+      async () =>
+        (await page.locator('main .empty[aria-busy]').count()) === 0 &&
+        (await page.locator('main h1').count()) > 0,
+    );
+
   const build = (change: number, job: string, state: BuildView['state']) =>
     until(async () => (await builds(`change=${change}&job=${job}`)).find((each) => each.state === state));
 
@@ -158,7 +166,7 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
       `/job/${encodeURIComponent(evil.slice(0, 90))}`,
     ]) {
       await page.goto(path);
-      await page.locator('main .empty[aria-busy]').waitFor({ state: 'detached', timeout: DEADLINE });
+      await loaded(page);
       expect([path, await page.locator('img, main script, iframe, b:text-is("bold")').count()]).toEqual([
         path,
         0,
@@ -242,7 +250,7 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
       const page = await open({ theme });
       for (const [name, path] of Object.entries(pages)) {
         await page.goto(path);
-        await page.locator('main .empty[aria-busy]').waitFor({ state: 'detached', timeout: DEADLINE });
+        await loaded(page);
         await page.locator('.linked.live').waitFor({ timeout: DEADLINE });
         for (const violation of await violations(page)) found.push({ theme, name, ...violation });
         await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
@@ -252,7 +260,7 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
     const narrow = await open({ width: 360, height: 740 });
     for (const [name, path] of Object.entries(pages)) {
       await narrow.goto(path);
-      await narrow.locator('main .empty[aria-busy]').waitFor({ state: 'detached', timeout: DEADLINE });
+      await loaded(narrow);
       const wide = await narrow.evaluate(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
