@@ -15,6 +15,7 @@ import { parseLabel } from './label.ts';
 import { isNative, readNative } from './native/read.ts';
 import { noOwnParts, type OwnParts } from './own.ts';
 import { isError, type Problem, type SourceFile } from './problem.ts';
+import { unknownReferences } from './references.ts';
 
 /**
  * JJB files in, job definitions out. Nothing of a job is skipped in silence: a part that has no meaning here is a problem
@@ -53,6 +54,8 @@ export function readJobs(sources: readonly SourceFile[], options: ReadJobsOption
     options,
   );
   for (const source of native) addNative(source, read, options.own ?? noOwnParts);
+  const known = new Set([...Object.keys(read.jobs), ...Object.keys(read.raw)]);
+  read.problems.push(...unknownReferences(read.jobs, known, placeOf));
   return read;
 }
 

@@ -278,7 +278,7 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       url,
       verdict,
       signal: inTime,
-      env: withoutSecrets(planned.build.env, running.bound),
+      env: withoutSecrets(running),
       hidden,
       main: planned.build,
     });
@@ -328,8 +328,9 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
 }
 
 /** What publishers may put into mails and names. */
-function withoutSecrets(env: Readonly<Record<string, string>>, bound: Bound): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(bound.env, name)));
+function withoutSecrets({ planned, bound, job }: Running): Record<string, string> {
+  const secret = new Set([...Object.keys(bound.env), ...(job.passwords ?? [])]);
+  return Object.fromEntries(Object.entries(planned.build.env).filter(([name]) => !secret.has(name)));
 }
 
 /** Parameters may be passwords. */

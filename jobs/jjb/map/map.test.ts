@@ -5,7 +5,12 @@ import { type ReadJobsOptions, readJobs } from '../../resolve.ts';
 
 function read(body: string, options: Partial<ReadJobsOptions> = {}) {
   const text = `- job:\n    name: a\n${body.replace(/^/gm, '    ')}\n`;
-  return readJobs([{ name: 'a.yaml', text }], { read: () => undefined, unsupported: 'error', ...options });
+  const others = ['b', 'c', 'd', 'e', 'x'].map((name) => `- job: {name: ${name}}\n`).join('');
+  return readJobs([{ name: 'a.yaml', text: `${text}${others}` }], {
+    read: () => undefined,
+    unsupported: 'error',
+    ...options,
+  });
 }
 
 function job(body: string, options: Partial<ReadJobsOptions> = {}) {
@@ -346,6 +351,22 @@ parameters:
     });
     expect(job('logrotate: {daysToKeep: 3, numToKeep: -1}')?.discard).toEqual({ days: 3 });
     expect(job("triggers: [{timed: 'H 3 * * *'}]")?.timed).toBe('H 3 * * *');
+  });
+});
+
+describe('other jobs', () => {
+  it('must be there', () => {
+    const other =
+      '\n- job: {name: b, builders: []}\n- job: {name: c, builders: []}\n- job: {name: d, builders: []}\n- job: {name: e, builders: []}\n';
+    const text = `- job:\n    name: a\n    builders:\n      - trigger-builds: [{project: [b, builder]}]\n    publishers: [{postbuildscript: {builders: [{copyartifact: {project: dd}}]}}]${other}`;
+    const { problems } = readJobs([{ name: 'a.yaml', text }], {
+      read: () => undefined,
+      unsupported: 'error',
+    });
+    expect(problems.map(({ code, message, at, hint }) => [code, message, at?.line, hint])).toEqual([
+      ['unknown-job', 'Job "a" triggers job "builder", which no job file defines.', 2, undefined],
+      ['unknown-job', 'Job "a" copies from job "dd", which no job file defines.', 2, 'Did you mean "d"?'],
+    ]);
   });
 });
 
