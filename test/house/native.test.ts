@@ -16,7 +16,9 @@ const pairs = page.split('\n## ').flatMap((section): [string, string, string][] 
 function definition(name: string, text: string): Omit<JobDefinition, 'place'> {
   const source = { name, text };
   const { jobs, problems } = readJobs([source], { read: () => undefined, unsupported: 'error' });
-  expect(renderProblems(problems, [source])).toBe('');
+  // An excerpt may speak of jobs that it does not show.
+  const wrong = problems.filter(({ code }) => code !== 'unknown-job');
+  expect(renderProblems(wrong, [source])).toBe('');
   const [job] = Object.values(jobs);
   if (job === undefined) throw new Error(`${name}: no job`);
   const { place: _place, ...rest } = job;
