@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { JobDefinition } from '../jobs/definition.ts';
 import { didYouMean, type Problem } from '../jobs/problem.ts';
-import type { Layout } from '../pipelines/layout.ts';
+import { placeOf } from '../jobs/resolve.ts';
+import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { runPipeline } from '../pipelines/rules.ts';
 import type { SecretRule, SecretSettings } from '../workers/secrets/settings.ts';
 import { type Site, type SitePlaces, sitePath } from './site.ts';
@@ -38,7 +39,7 @@ export interface SecretScene {
 
 /** Secrets that lie where everybody who may read the configuration may read them, and bindings that bind to nothing. */
 export function secretProblems(scene: SecretScene): Problem[] {
-  return [...misplaced(scene), ...unbound(scene)];
+  return [...misplaced(scene), ...unbound(scene), ...wanted(scene)];
 }
 
 function misplaced({ site, base, at }: SecretScene): Problem[] {
@@ -101,4 +102,55 @@ function unbound({ site, layout, jobs, at }: SecretScene): Problem[] {
       }),
     ),
   );
+}
+
+/** Secrets that jobs name: whether the site has them, for this job, in the pipelines it runs in. */
+function wanted({ site, layout, jobs }: SecretScene): Problem[] {
+  const runs = pipelinesOf(layout);
+  return Object.values(jobs).flatMap((job) => {
+    const names = (job.bindings ?? []).flatMap((binding) =>
+      binding.kind === 'ssh-agent' && binding.optional ? [] : [binding.secret],
+    );
+    return [...new Set(names)].flatMap((secret): Problem[] => {
+      const rule = Object.hasOwn(site.secrets, secret) ? site.secrets[secret] : undefined;
+      const at = placeOf(job);
+      if (rule === undefined || !rule.jobs.includes(job.name)) {
+        const near = rule === undefined ? didYouMean(secret, Object.keys(site.secrets)) : undefined;
+        const bind = `name it under secrets.${secret} in stackgate.yaml: jobs: [${job.name}], pipelines: [...]`;
+        return [
+          {
+            severity: site.unsupported === 'error' ? 'error' : 'warning',
+            code: rule === undefined ? 'secret-unknown' : 'secret-unbound',
+            message: `job \`${job.name}\` wants the secret \`${secret}\`, which ${rule === undefined ? 'the site does not have' : 'is not bound to it'}`,
+            at,
+            hint: near === undefined ? bind : `did you mean \`${near}\`?`,
+          },
+        ];
+      }
+      const without = [...(runs.get(job.name) ?? [])].filter((name) => !rule.pipelines.includes(name));
+      if (without.length === 0) return [];
+      return [
+        {
+          severity: 'warning',
+          code: 'secret-unbound',
+          message: `job \`${job.name}\` does not get the secret \`${secret}\` in ${without.join(', ')}, and its builds there will miss it`,
+          at,
+          hint: `secrets.${secret}.pipelines names ${rule.pipelines.join(', ')}`,
+        },
+      ];
+    });
+  });
+}
+
+function pipelinesOf(layout: Layout): ReadonlyMap<string, ReadonlySet<string>> {
+  const runs = new Map<string, Set<string>>();
+  const note = (trees: readonly JobTree[], pipeline: string): void => {
+    for (const { job, children } of trees) {
+      runs.set(job, (runs.get(job) ?? new Set<string>()).add(pipeline));
+      note(children, pipeline);
+    }
+  };
+  for (const { pipelines } of Object.values(layout.projects))
+    for (const [pipeline, trees] of Object.entries(pipelines)) note(trees, pipeline);
+  return runs;
 }

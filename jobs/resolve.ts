@@ -92,7 +92,8 @@ function addNative(source: SourceFile, read: JobsRead, own: OwnParts): void {
   }
 }
 
-function placeOf({ place }: JobDefinition): Problem['at'] {
+/** Where a job is defined. */
+export function placeOf({ place }: Pick<JobDefinition, 'place'>): Problem['at'] {
   const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? [];
   return file === undefined ? undefined : { file, line: Number(line), column: Number(column) };
 }

@@ -10,6 +10,7 @@ import { readVars } from '../../jobs/import/vars.ts';
 import { isDict, isList } from '../../jobs/jjb/python.ts';
 import { evaluate, parseLabel } from '../../jobs/label.ts';
 import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
+import { placeOf } from '../../jobs/resolve.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import { readPool } from '../../nodepool/config/read.ts';
 import { readEverything } from '../config.ts';
@@ -189,13 +190,12 @@ function unservedLabels(jobs: readonly JobDefinition[], labels: readonly string[
     if (node === '' || label.kind === 'wrong') return [];
     if (labels.some((name) => evaluate(label.expression, new Set([name])))) return [];
     const [first] = users;
-    const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(first?.place ?? '') ?? [];
     return [
       {
         severity: 'warning',
         code: 'unserved-label',
         message: `no machine has \`${node}\`, which ${counted(users.length, 'job')} ask for, such as ${first?.name}`,
-        at: file === undefined ? undefined : { file, line: Number(line), column: Number(column) },
+        at: first === undefined ? undefined : placeOf(first),
         hint: 'give a label of nodepool.yaml or of `nodes.local.labels` that name',
       },
     ];

@@ -53,6 +53,9 @@ const KEY = String.raw`(?:obj:)?([\p{L}\p{N}_]+)(?:\|([^}]*))?`;
 const WHOLE = new RegExp(String.raw`^(?<!\{)\{(?:\{\{)*${KEY}\}(?:\}\})*(?!\})\n?$`, 'u');
 const WITH_DEFAULT = new RegExp(String.raw`(?<!\{)\{(?:\{\{)*${KEY}\}(?:\}\})*(?!\})`, 'gu');
 
+/** How deep includes may lie in each other. */
+const MOST_DEPTH = 20;
+
 /** No formatted text may be larger than this many characters. */
 const MOST_CHARACTERS = 16_000_000;
 
@@ -278,6 +281,8 @@ export interface FormatContext {
   readonly budget: Budget;
   /** Told about every copy, so that places follow. */
   readonly copied: (copy: object, source: object) => void;
+  /** Includes around what is being formatted. */
+  depth?: number;
   /** The container and key that were being formatted last. */
   node?: object;
   key?: string | number | undefined;
@@ -311,7 +316,12 @@ function renderDeferred(value: Deferred, context: FormatContext): unknown {
     if (round === 100) throw new FormatMistake('format', 'An include leads to itself.');
     const { substitute } = rendered;
     rendered = rendered.render(context.params, context.allowEmpty);
-    if (substitute) rendered = formatTree(rendered, context);
+    if (!substitute) continue;
+    const depth = context.depth ?? 0;
+    if (depth >= MOST_DEPTH) throw new FormatMistake('format', 'An include leads to itself.');
+    context.depth = depth + 1;
+    rendered = formatTree(rendered, context);
+    context.depth = depth;
   }
   return rendered;
 }

@@ -34,7 +34,7 @@ interface Includer extends IncludeOptions {
   readonly anchors: Map<string, Anchor>;
   /** YAML files included so far, by all together. */
   readonly count: { value: number };
-  /** YAML files that were read already (compat 6, where every job asks again). */
+  /** YAML files that were read already: lazy includes ask again for every job. */
   readonly loaded: Map<string, unknown>;
 }
 
@@ -43,7 +43,7 @@ type Handler = (node: TaggedNode) => unknown;
 type Load = (file: SourceFile, at: Place, includer: Includer) => unknown;
 
 const STANDARD = 'tag:yaml.org,2002:';
-const MOST_INCLUDES = 100_000;
+const MOST_INCLUDES = 10_000;
 const DEEPEST = 20;
 const CYCLE = 'Files must not include each other in a circle.';
 
@@ -75,7 +75,7 @@ function tagsOf(includer: Includer): Record<string, Handler> {
   const escape = six ? late(loadText, same, {}, includer) : include(loadText, escapeBraces, includer);
   const yaml = six
     ? late(loadYamlOnce, same, { substitute: true }, includer)
-    : include(loadYaml, same, includer);
+    : include(loadYamlOnce, same, includer);
   const old = (name: string, handler: Handler): Handler => deprecated(name, handler, includer);
   return {
     '!include:': yaml,

@@ -159,6 +159,17 @@ describe('stackgate secret', { timeout: 120_000 }, () => {
     expect(out).toContain('did you mean `check`?');
   });
 
+  it('looks at what jobs want, and where they get it', () => {
+    config('secrets:\n  token: {env: T, jobs: [use], pipelines: [post]}\n');
+    put('secret/layout.yaml', layout.replace('- test-one', '- test-one\n      - use\n      - lost'));
+    const native = 'jobs:\n  use: {secrets: {A: token}}\n  lost: {secrets: {A: tokne}}\n';
+    put('secret/jobs/native.yaml', native);
+    const { out } = stackgate(['config', 'validate', 'secret/stackgate.yaml']);
+    expect(out).toMatch(/native\.yaml:2:3: warning\[secret-unbound\]: job `use` does not get .* in check/);
+    expect(out).toMatch(/native\.yaml:3:3: error\[secret-unknown\]: .*[\s\S]*did you mean `token`\?/);
+    rmSync(join(dir, 'secret/jobs/native.yaml'));
+  });
+
   it('refuses secrets that lie in the configuration repository', () => {
     config('secrets:\n  mine: {file: mine, jobs: [build-one], pipelines: [check]}\n');
     execFileSync('git', ['init', '--quiet', join(dir, 'secret')]);
