@@ -13,7 +13,6 @@ export interface PoolConfig {
   readonly maxCoresPerJob?: number | undefined;
   /** ms; 0: held nodes stay until somebody deletes them. */
   readonly maxHoldAge: number;
-  readonly prepare: PrepareConfig;
 }
 
 export interface LabelConfig {
@@ -27,7 +26,6 @@ export interface LabelConfig {
   readonly maxReadyAge: number;
   readonly subnodes: number;
   readonly readyScript?: string | undefined;
-  readonly prepareScripts: readonly string[];
   readonly network?: NetworkSpec | undefined;
 }
 
@@ -92,20 +90,10 @@ export interface LoginConfig {
   readonly needs?: Omit<NodeNeeds, 'root' | 'sudo'> | undefined;
 }
 
-export interface PrepareConfig {
-  readonly gitCache: string;
-  readonly download: readonly {
-    readonly url: string;
-    readonly to: string;
-    readonly sha256?: string | undefined;
-  }[];
-}
-
 /** A pool that has nothing to make: this machine alone. */
 export const noPool: PoolConfig = {
   labels: new Map(),
   sets: new Map(),
   providers: [],
   maxHoldAge: 0,
-  prepare: { gitCache: '/opt/git', download: [] },
 };

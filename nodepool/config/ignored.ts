@@ -3,7 +3,7 @@ import type { Problem } from '../../jobs/problem.ts';
 
 /** Keys of Nodepool 0.x and 3.x that mean nothing here, and why. They are taken out and listed, never dropped in silence. */
 
-const IMAGES = 'images are built elsewhere; `stackgate node prepare` makes one from a running node';
+const IMAGES = 'images are built elsewhere';
 const QUEUE = 'requests come from the scheduler itself';
 const TOP: Readonly<Record<string, string>> = {
   'elements-dir': IMAGES,

@@ -131,7 +131,6 @@ function poolOf(file: File): PoolConfig {
     providers: file.providers.map((entry) => providerOf(entry, file)),
     maxCoresPerJob: file['max-cores-per-job'],
     maxHoldAge: file['max-hold-age'],
-    prepare: { gitCache: file.prepare['git-cache'], download: file.prepare.download },
   };
 }
 
@@ -144,7 +143,6 @@ function labelOf(label: File['labels'][number]): LabelConfig {
     maxReadyAge: label['max-ready-age'],
     subnodes: label.subnodes,
     readyScript: label['ready-script'],
-    prepareScripts: label['prepare-script'] ?? [],
     network: label.network,
   };
 }
@@ -273,7 +271,6 @@ function keysAt(path: readonly PropertyKey[], holder: unknown): readonly string[
   if (top === undefined) return Object.keys(NodepoolFile.shape);
   if (top === 'labels') return Object.keys(Label.shape);
   if (top === 'node-sets') return Object.keys(NodeSet.shape);
-  if (top === 'prepare') return ['git-cache', 'download'];
   if (part === 'images') return Object.keys(Image.shape);
   if (part === 'nodes') return Object.keys(StaticNode.shape);
   const driver = isRecord(holder) ? holder['driver'] : undefined;

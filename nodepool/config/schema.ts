@@ -45,7 +45,6 @@ export const Label = z.strictObject({
     'Makes every request for it a node set of one primary and so many subnodes.',
   ),
   'ready-script': z.string().optional().describe('Script run on a new node before it is ready.'),
-  'prepare-script': OneOrMore.optional().describe('Scripts that `stackgate node prepare` runs.'),
   network: Network.optional().describe('Overlay network of its node sets.'),
 });
 
@@ -222,18 +221,5 @@ export const NodepoolFile = z.strictObject({
   providers: z.array(ProviderEntry).default([]).describe('Where machines come from.'),
   'max-cores-per-job': Count.optional().describe('vCPUs that the nodes of one job may have together.'),
   'max-hold-age': Duration.prefault(0).describe('Held nodes are deleted after this time; 0: never.'),
-  prepare: z
-    .strictObject({
-      'git-cache': z
-        .string()
-        .default('/opt/git')
-        .describe('Where the repositories of the layout are cached.'),
-      download: z
-        .array(z.strictObject({ url: z.string(), to: z.string(), sha256: z.string().optional() }))
-        .default([])
-        .describe('Files to fetch.'),
-    })
-    .prefault({})
-    .describe('What `stackgate node prepare` puts on a node.'),
 });
 export type NodepoolFile = z.infer<typeof NodepoolFile>;
