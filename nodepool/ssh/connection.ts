@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientChannel } from 'ssh2';
 import { asFault, backoff, Fault } from '../../pipelines/fault.ts';
 import type { RemoteRun, RunOptions, RunResult } from '../remote.ts';
 import { begun, commandLine, processOn, type RemoteProcess } from './process.ts';
@@ -7,6 +8,8 @@ import { openSession, type SshSession, type SshTarget, whereIs } from './session
 
 /** sshd allows ten sessions in a connection (MaxSessions) unless told otherwise. */
 const channels = 8;
+/** How often sshd may refuse a channel before we believe it. */
+const refusals = 100;
 /** Characters of an answer that is read as a whole. */
 const mostOutput = 16 * 1024 * 1024;
 
@@ -62,18 +65,36 @@ export class NodeConnection implements RemoteRun, AsyncDisposable {
     const sudo = this.target.sudo === true && this.target.user !== 'root';
     const free = await this.#place(signal);
     try {
-      const session = await this.connect(signal);
-      const opening = session.exec(commandLine(sudo), (channel) => {
-        const process = processOn(channel, script, this.where);
-        void giveUpWith(process, signal, free);
-        return process;
+      const process = await this.#openChannel(commandLine(sudo), signal, (channel) => {
+        const opened = processOn(channel, script, this.where);
+        void giveUpWith(opened, signal, free);
+        return opened;
       });
-      const process = await abortable(opening, signal);
       await abortable(begun(process, this.where), signal);
       return process;
     } catch (caught) {
       free();
       throw caught;
+    }
+  }
+
+  /**
+   * sshd counts a session until the last process of it is gone, which may be after we heard of its end, and a site may allow
+   * fewer than we take (MaxSessions). A channel that was refused ran nothing: it is asked for again.
+   */
+  async #openChannel<T>(
+    command: string,
+    signal: AbortSignal,
+    attach: (channel: ClientChannel) => T,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const session = await this.connect(signal);
+      try {
+        return await abortable(session.exec(command, attach), signal);
+      } catch (caught) {
+        if (!session.alive || signal.aborted || attempt >= refusals) throw caught;
+      }
+      await sleep(Math.min(25 * attempt, 250), undefined, { signal });
     }
   }
 

@@ -60,6 +60,16 @@ describe.skipIf(why !== undefined)(`a connection to a node${why === undefined ? 
     );
   });
 
+  test('a server that allows two sessions is asked again, and nothing runs twice', async () => {
+    await using narrow = await openSshd({ maxSessions: 2 });
+    await using patient = new NodeConnection(narrow.target);
+    const asked = Array.from({ length: 12 }, (_, index) =>
+      patient.run(`sleep 0.05; echo ${index}`, { signal: soon(), deadline: 20_000 }),
+    );
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ stdout }) => stdout)).toEqual(asked.map((_, index) => `${index}\n`));
+  });
+
   test('a deadline ends the wait, and the script', async () => {
     const late = node.run('echo $$ >&2; exec sleep 300', { signal: soon(), deadline: 300 });
     await expect(late).rejects.toMatchObject({ code: 'deadline' });
