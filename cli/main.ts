@@ -14,7 +14,7 @@ import { validate } from './commands/validate.ts';
 import { addExplain, addShow, addSimulate } from './dryrun.ts';
 import { addRoles } from './roles.ts';
 import { printable } from './text.ts';
-import { addImport, addJobs, addReload, addSecret, addToken } from './tools.ts';
+import { addImport, addJobs, addReload, addSchema, addSecret, addToken } from './tools.ts';
 import { version } from './version.ts';
 
 /** The command line: every command is a function that answers its exit code. */
@@ -198,6 +198,7 @@ function program(): Command {
   addSimulate(main, end);
   addReload(remote(main.command('reload')), end);
   addImport(main, end);
+  addSchema(main, end);
   addJobs(main, end);
   addSecret(main, end);
   addToken(main, end);

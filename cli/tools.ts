@@ -3,6 +3,7 @@ import { type ClientOptions, connect } from './client.ts';
 import { importSite } from './commands/import.ts';
 import { graphJobs, listJobs, showJob, testJobs } from './commands/jobs.ts';
 import { reload } from './commands/reload.ts';
+import { schema } from './commands/schema.ts';
 import { checkSecrets, listSecrets, removeSecret, setSecret } from './commands/secret.ts';
 import { makeToken } from './commands/token.ts';
 
@@ -125,4 +126,18 @@ export function addImport(main: Command, end: End): void {
     .action((dir: string, options: { to: string; dryRun: boolean; json: boolean }) =>
       end(importSite(dir, options)),
     );
+}
+
+export function addSchema(main: Command, end: End): void {
+  main
+    .command('schema')
+    .description(
+      'JSON Schema for editors: of stackgate.yaml (site), layout.yaml (layout), native jobs (jobs)',
+    )
+    .argument('<site|layout|jobs>')
+    .addHelpText(
+      'after',
+      '\nExample:\n  stackgate schema jobs > jobs.schema.json\n  # first line of a job file: # yaml-language-server: $schema=jobs.schema.json',
+    )
+    .action((name: string) => end(schema(name)));
 }
