@@ -114,7 +114,8 @@ export function ConsoleViewer({ uuid, plainText }: { uuid: string; plainText: st
     if (range === undefined || jumped.current === address.value.hash) return;
     // The box is as tall as what was drawn, not as what came since.
     const there = shown.rows >= range[0];
-    if (!there && source.state.value === 'loading') return;
+    const over = source.state.value === 'ended' || source.state.value === 'too-long';
+    if (!there && (!over || shown.rows < lines.count)) return;
     jumped.current = address.value.hash;
     showLine(Math.min(range[0], lines.count) - 1);
   }, [version, address.value.hash, source.state.value]);
