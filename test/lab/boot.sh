@@ -21,6 +21,8 @@ for attempt in $(seq 200); do
   sleep 0.02
 done
 [ -n "$pid" ] || { cat "$dir/console" >&2; exit 1; }
+# The host that was here before may be dead for a moment only: the kernel takes its namespace back by and by.
+nsenter -t "$switch" -n ip link delete dev "$port" 2>/dev/null || true
 # An address keeps its hardware address: neighbours remember the host that had it before.
 mac=$(printf '02:53:%02x:%02x:%02x:%02x' $(tr ./ '  ' <<<"$address" | cut -d' ' -f1-4))
 ip link add name eth0 address "$mac" netns "$pid" type veth peer name "$port" netns "$switch"

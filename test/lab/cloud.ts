@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { findLab, type LabNode, labMissing, openLab, sweepLabs } from './lab.ts';
+import { findLab, type LabNode, openLab, sweepLabs } from './lab.ts';
+import { labMissing } from './missing.ts';
 
 /**
  * The lab as a cloud of one machine.

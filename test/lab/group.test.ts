@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joinNodes, partNodes } from '../../nodepool/group.ts';
 import { networkSpec } from '../../nodepool/network/spec.ts';
 import { type Host, type Hosts, openHosts, setOf, stateOf } from './hosts.ts';
-import { labMissing } from './lab.ts';
+import { labMissing } from './missing.ts';
 
 const missing = labMissing();
 if (missing !== undefined) console.log(`skipped: ${missing}`);

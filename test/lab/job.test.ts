@@ -8,7 +8,7 @@ import { demoLayout } from '../demo/site.ts';
 import { type Story, startStory } from '../harness/inprocess.ts';
 import { CI_USER } from '../harness/site.ts';
 import { type Hosts, openHosts } from './hosts.ts';
-import { labMissing } from './lab.ts';
+import { labMissing } from './missing.ts';
 
 const missing = labMissing();
 if (missing !== undefined) console.log(`skipped: ${missing}`);

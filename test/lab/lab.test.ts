@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Hosts, openHosts } from './hosts.ts';
-import { findLab, labMissing, openLab, sweepLabs } from './lab.ts';
+import { findLab, openLab, sweepLabs } from './lab.ts';
 import { marked } from './marks.ts';
+import { labMissing } from './missing.ts';
 
 const missing = labMissing();
 if (missing !== undefined) console.log(`skipped: ${missing}`);
@@ -88,11 +89,13 @@ describe.skipIf(missing !== undefined)('a lab', () => {
     keeper.kill('SIGKILL');
     await once(keeper, 'close');
     // A node is half way into its life: no matter.
-    void lab.boot({ node: 'half' }).catch(() => undefined);
-    await sleep(5);
+    const processes = async () => (await marked()).filter((each) => each.lab === id).length;
+    const before = await processes();
+    const half = lab.boot({ node: 'half' }).catch(() => undefined);
+    while ((await processes()) <= before) await sleep(1);
     const next = await openLab({ authorizedKeys: '' });
     await next[Symbol.asyncDispose]();
-    await sweepLabs();
+    await half;
     expect(await traces(lab)).toEqual([]);
   });
 

@@ -1,11 +1,12 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { ageOf, readJson, writeAside } from './files.ts';
 import { killAll, labMark, type Marked, marked, nodeMark, startedAt } from './marks.ts';
 
 /**
@@ -73,36 +74,6 @@ export interface Lab extends AsyncDisposable {
   remove(node: string): Promise<void>;
 }
 
-/** One line that says how to get what the lab needs and this machine has not; undefined when it can be. */
-export function labMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return 'the node lab needs root: run it with sudo';
-  const needed = {
-    ip: 'iproute2',
-    unshare: 'util-linux',
-    nsenter: 'util-linux',
-    sshd: 'openssh-server',
-    'ssh-keygen': 'openssh-client',
-    ethtool: 'ethtool',
-    ping: 'iputils-ping',
-    sudo: 'sudo',
-    iptables: 'iptables',
-    tcpdump: 'tcpdump',
-    'ovs-vsctl': 'openvswitch-switch',
-  };
-  const places = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-  const missing = Object.entries(needed).filter(
-    ([command]) => !places.some((place) => existsSync(join(place, command))),
-  );
-  const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
-  if (packages !== '') return `the node lab needs: apt-get install -y ${packages}`;
-  try {
-    execFileSync('unshare', ['--mount', '--net', '--pid', '--uts', '--fork', 'true'], { stdio: 'ignore' });
-  } catch {
-    return 'the node lab needs to make namespaces: give its container --privileged';
-  }
-  return undefined;
-}
-
 const prefix = 'stackgate-lab.';
 
 export interface LabOptions {
@@ -167,8 +138,17 @@ export async function sweepLabs(): Promise<string[]> {
 }
 
 async function takeDown(id: string): Promise<void> {
-  await killAll((await marked()).filter(({ lab }) => lab === id));
-  await rm(join(tmpdir(), `${prefix}${id}`), { recursive: true, force: true });
+  const dir = join(tmpdir(), `${prefix}${id}`);
+  const record = await readJson(join(dir, 'lab.json'), LabRecord);
+  const until = Date.now() + 10_000;
+  const ofLab = async () => (await marked()).filter(({ lab }) => lab === id);
+  // A boot that is half way makes more of them while we look.
+  for (let left = await ofLab(); left.length > 0 && Date.now() < until; left = await ofLab())
+    await killAll(left);
+  // The kernel takes a namespace back a moment after its last process.
+  const wired = () => record !== undefined && existsSync(`/sys/class/net/${record.uplink}`);
+  while (wired() && Date.now() < until) await sleep(10);
+  await rm(dir, { recursive: true, force: true });
 }
 
 function labOf(record: LabRecord): Lab {
@@ -315,26 +295,4 @@ function run(script: string, args: readonly string[], mark: Record<string, strin
       },
     );
   });
-}
-
-async function writeAside(path: string, value: unknown): Promise<void> {
-  const aside = `${path}.${randomBytes(4).toString('hex')}`;
-  await writeFile(aside, `${JSON.stringify(value)}\n`);
-  await rename(aside, path);
-}
-
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
-  }
-}
-
-async function ageOf(path: string): Promise<number> {
-  try {
-    return Date.now() - (await stat(path)).mtimeMs;
-  } catch {
-    return 0;
-  }
 }

@@ -5,7 +5,7 @@ import { joinNodes, partNodes } from '../../nodepool/group.ts';
 import { type NodePlan, tunnelLink } from '../../nodepool/network/plan.ts';
 import { type NetworkSpec, networkSpec, type Topology } from '../../nodepool/network/spec.ts';
 import { type Host, type Hosts, openHosts, setOf, stateOf } from './hosts.ts';
-import { labMissing } from './lab.ts';
+import { labMissing } from './missing.ts';
 import { attachVm, fromVm, type Vm } from './vm.ts';
 
 const missing = labMissing();
