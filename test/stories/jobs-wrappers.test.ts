@@ -32,7 +32,7 @@ const jobs = String.raw`
           cat "$KUBECONFIG"; stat -c '%a' "$KUBECONFIG"; wc -c <"$KUBECONFIG"
           { head -c 65530 /dev/zero | tr '\0' x; echo; echo "key: $TOKEN"; } > leak.log
     publishers: [{archive: {artifacts: leak.log}}]
-- job: {name: not-bound, wrappers: [{credentials-binding: [{text: {credential-id: api-token, variable: TOKEN}}]}], builders: [{shell: 'echo never'}]}
+- job: {name: not-bound, wrappers: [{credentials-binding: [{text: {credential-id: gate-token, variable: TOKEN}}]}], builders: [{shell: 'echo never'}]}
 - job: {name: with-agent, wrappers: [{ssh-agent-credentials: {users: [deploy-key]}}], builders: [{shell: 'ssh-add -L; ls "$STACKGATE_AGENT_KEY_0" || echo key file is gone'}]}
 - job: {name: password, parameters: [{password: {name: PW, default: standard-geheim}}], builders: [{shell: 'echo "pw $PW"'}]}
 - job: {name: choosing, node: 'nowhere', parameters: [{label: {name: NODE, default: 'local || other'}}, {choice: {name: C, choices: [first, second]}}, {bool: {name: B, default: true}}], builders: [{shell: 'echo "$NODE $C $B on $NODE_LABELS"'}]}
@@ -65,11 +65,12 @@ beforeAll(async () => {
   publicKey =
     execFileSync('ssh-keygen', ['-y', '-f', join(secrets, 'deploy')], { encoding: 'utf8' }).split(' ')[1] ??
     '';
-  const rule = (name: string, file: string, job: string, as: string) =>
-    `  ${name}: {file: ${join(secrets, file)}, as: ${as}, jobs: [${job}], pipelines: [run]}`;
+  const rule = (name: string, file: string, job: string, as: string, pipeline = 'run') =>
+    `  ${name}: {file: ${join(secrets, file)}, as: ${as}, jobs: [${job}], pipelines: [${pipeline}]}`;
   const site = [
     'secrets:',
     rule('api-token', 'token', 'secretive', 'text'),
+    rule('gate-token', 'token', 'not-bound', 'text', 'gate'),
     rule('registry', 'registry', 'secretive', 'text'),
     rule('kubeconfig', 'kube', 'secretive', 'file'),
     rule('deploy-key', 'deploy', 'with-agent', 'file'),
@@ -153,10 +154,10 @@ describe('secrets', { timeout: DEADLINE }, () => {
     expect(leak).toContain('key: ****\n');
   });
 
-  it('are not for a job they are not bound to', async () => {
+  it('are not for a pipeline they are not bound to', async () => {
     const { result, detail, console } = await story.run('not-bound');
     expect(result).toBe('FAILURE');
-    expect(detail).toBe('the site has no secret "api-token" for job not-bound in pipeline run');
+    expect(detail).toBe('the site has no secret "gate-token" for job not-bound in pipeline run');
     expect(console).not.toMatch(/^never$/m);
   });
 
