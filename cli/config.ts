@@ -17,7 +17,8 @@ import { readSitePool } from './nodepool.ts';
 import { readPlugins } from './plugins.ts';
 import { checkoutInForce } from './reload/checkouts.ts';
 import { secretProblems } from './secrets.ts';
-import { readSite, readText, type Site, type SitePlaces, sitePath } from './site.ts';
+import { readSite, readText, type SitePlaces, sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 import { readSlaveScripts } from './slavescripts.ts';
 
 /** Layout and jobs of a site, read and checked together: everything or nothing takes effect. */

@@ -10,7 +10,8 @@ import type { Core } from './core.ts';
 import type { Door } from './door.ts';
 import type { Gerrits } from './parts/gerrits.ts';
 import type { Reloads } from './reload/reloads.ts';
-import { type Site, sitePath } from './site.ts';
+import { sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 
 /** What a process of Stackgate does. `stackgate start` does all of it. */
 export type Role = 'server' | 'scheduler' | 'worker' | 'launcher';

@@ -9,7 +9,8 @@ import type { SiteConfig } from '../pipelines/ports.ts';
 import { defaultSettings } from '../pipelines/rules.ts';
 import { CommandError } from './client.ts';
 import { readEverything } from './config.ts';
-import { readSite, readText, type Site, siteFile, sitePath } from './site.ts';
+import { readSite, readText, siteFile, sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 
 /** Configurations for commands that need no server: that of a site, or a layout alone. */
 

@@ -2,7 +2,8 @@ import { dirname } from 'node:path';
 import type { Problem, SourceFile } from '../jobs/problem.ts';
 import { noPool, type PoolConfig } from '../nodepool/config/config.ts';
 import { readPool } from '../nodepool/config/read.ts';
-import { LocalNodes, readText, type Site, sitePath } from './site.ts';
+import { readText, sitePath } from './site.ts';
+import { LocalNodes, type Site } from './sitekeys.ts';
 
 /** The machines of a site: `nodepool.yaml`, where stackgate.yaml names one, and this machine, unless only the others are wanted. */
 

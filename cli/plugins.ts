@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { noOwnParts, type OwnParts } from '../jobs/own.ts';
 import type { Problem } from '../jobs/problem.ts';
 import type { OwnPublishers } from '../workers/publishers/own.ts';
-import { type Site, sitePath } from './site.ts';
+import { sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 
 /**
  * The site's own builders and publishers: one JavaScript module beside the site file, named with `plugins:`. It runs with our

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Site } from './site.ts';
+import { Site } from './sitekeys.ts';
 
 /** `docs/configuration.md`, made from the schema that checks the file: it cannot say anything else. `npm run docs` writes it. */
 

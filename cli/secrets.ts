@@ -6,7 +6,8 @@ import { placeOf } from '../jobs/resolve.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
 import { runPipeline } from '../pipelines/rules.ts';
 import type { SecretRule, SecretSettings } from '../workers/secrets/settings.ts';
-import { type Site, type SitePlaces, sitePath } from './site.ts';
+import { type SitePlaces, sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 
 /** The secrets of the site file, with every path made absolute. */
 export function secretSettings(

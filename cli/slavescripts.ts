@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { Problem } from '../jobs/problem.ts';
-import { type Site, sitePath } from './site.ts';
+import { sitePath } from './site.ts';
+import { type Site } from './sitekeys.ts';
 
 /** Scripts that jobs expect at /usr/local/jenkins/slave_scripts, from a directory of the site. */
 export interface SlaveScriptsRead {

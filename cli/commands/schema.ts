@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NativeFile } from '../../jobs/native/job.ts';
 import { CommandError } from '../client.ts';
 import { LayoutFile } from '../schema/layout.ts';
-import { Site } from '../site.ts';
+import { Site } from '../sitekeys.ts';
 
 /** `stackgate schema site|layout|jobs`: JSON Schema for editors, made from what checks the files. */
 

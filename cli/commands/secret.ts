@@ -8,7 +8,8 @@ import { dropFromStore, readStore, writeStore } from '../../workers/secrets/stor
 import { CommandError } from '../client.ts';
 import { readEverything } from '../config.ts';
 import { secretSettings } from '../secrets.ts';
-import { readSite, type Site, siteFile } from '../site.ts';
+import { readSite, siteFile } from '../site.ts';
+import { type Site } from '../sitekeys.ts';
 import { printable } from '../text.ts';
 
 /** `stackgate secret set|remove|list|check`: the secrets of a site, never their values. */

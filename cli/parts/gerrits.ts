@@ -5,7 +5,8 @@ import { SmtpSettings } from '../../workers/publishers/mailer.ts';
 import type { ScpHost } from '../../workers/publishers/scphost.ts';
 import type { Reviews } from '../../workers/reporter.ts';
 import { type House, need, type PartOf } from '../house.ts';
-import { type Site, type GerritConnection as SiteGerrit, sitePath } from '../site.ts';
+import { sitePath } from '../site.ts';
+import { type Site, type GerritConnection as SiteGerrit } from '../sitekeys.ts';
 
 /** The Gerrits of the site, as every role that speaks to them shares them. */
 export interface Gerrits {

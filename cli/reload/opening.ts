@@ -3,7 +3,8 @@ import { asFault } from '../../pipelines/fault.ts';
 import { createMemory, type LayoutMemory } from '../../pipelines/layout/memory.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { type EverythingRead, readConfig } from '../config.ts';
-import { readSite, type Site, sitePath } from '../site.ts';
+import { readSite, sitePath } from '../site.ts';
+import { type Site } from '../sitekeys.ts';
 import { type Checkouts, currentCheckout, openCheckouts } from './checkouts.ts';
 
 /** A site that was read and is valid: what a process of Stackgate begins with. */
