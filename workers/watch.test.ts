@@ -48,6 +48,17 @@ test('tells an error of one that answers, once', async () => {
   await eventually(() => expect(said).toEqual(['It: odd']));
 });
 
+test('says nothing of one late answer', async () => {
+  let asked = 0;
+  const { watch, said } = watched(() => {
+    asked += 1;
+    return asked === 3 ? new Promise<string>(() => undefined) : Promise.resolve('answers');
+  });
+  await eventually(() => expect(asked).toBeGreaterThan(6));
+  expect(watch.state().ok).toBe(true);
+  expect(said).toEqual([]);
+});
+
 test('takes no answer for one that is away', async () => {
   const { watch } = watched(() => new Promise<string>(() => undefined));
   await eventually(() => expect(watch.state()).toMatchObject({ ok: false }));

@@ -37,6 +37,8 @@ export function watchOver(options: WatchOptions): Watch {
   const told = new Map<string, number>();
   let gone: { readonly since: number; readonly code: string; readonly why: string } | undefined;
   let backAt = Number.NEGATIVE_INFINITY;
+  /** The last answer was late. One late answer is a busy moment, of the server or of ours. */
+  let late = false;
   let detail = 'answers';
   let asking: Promise<boolean> | undefined;
   let wake = (): void => undefined;
@@ -55,10 +57,15 @@ export function watchOver(options: WatchOptions): Watch {
         log.info(`${name} is in order again after ${Math.round((Date.now() - gone.since) / 1000)} s`);
       if (gone !== undefined) backAt = Date.now();
       gone = undefined;
+      late = false;
       return true;
     } catch (caught) {
       if (closing.signal.aborted) return false;
       const { code, message, hint } = asFault(caught);
+      if (code === 'deadline' && gone === undefined && !late) {
+        late = true;
+        return false;
+      }
       const why = hint === undefined ? message : `${message}. ${hint}`;
       if (gone?.code !== code) log.warn(`${name}: ${why} ${meanwhile}`);
       gone = { since: gone?.since ?? Date.now(), code, why };
@@ -70,7 +77,7 @@ export function watchOver(options: WatchOptions): Watch {
     while (!closing.signal.aborted) {
       await look();
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, gone === undefined ? every : Math.min(every, 1_000));
+        const timer = setTimeout(resolve, gone === undefined && !late ? every : Math.min(every, 1_000));
         wake = () => {
           clearTimeout(timer);
           resolve();
