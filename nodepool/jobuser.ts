@@ -42,19 +42,6 @@ export async function resolveJobUser(options: JobUserOptions): Promise<JobUser |
   return user;
 }
 
-/** Makes an account for jobs if there is none (as root): what the refusal tells people to do. For the demo. */
-export async function ensureJobUser(name: string = example): Promise<string> {
-  const exists = await run('id', ['-u', '--', name]);
-  if (exists.code !== 0) {
-    const made = await run('useradd', ['--system', '--user-group', '--shell', '/bin/bash', '--', name]);
-    // 9: somebody else made it meanwhile.
-    if (made.code !== 0 && made.code !== 9) {
-      throw refusal(`useradd ${name} failed: ${made.stderr.trim()}`, setUp(name));
-    }
-  }
-  return name;
-}
-
 /** Runs test(1) as the job's user: can it reach, or read, `path`? */
 export async function userCan(user: JobUser, what: 'read' | 'enter', path: string): Promise<boolean> {
   const drop = ['--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--init-groups', '--inh-caps=-all'];

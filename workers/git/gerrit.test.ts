@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,10 +9,10 @@ import { openGitBridge } from '../gerrit/bridge.ts';
 import { GerritSettings } from '../gerrit/settings.ts';
 import { openConnection } from '../intake.ts';
 import { createMerger, type GitMerger } from '../merger.ts';
-import { type GitSource, sshSource } from './source.ts';
+import type { GitSource } from './source.ts';
 
-/** The merger against a Gerrit that speaks git over a real SSH server: with OpenSSH's client, and over our own connection. */
-describe.each(['ssh', 'bridge'] as const)('merging what a Gerrit has, over %s', (way) => {
+/** The merger against a Gerrit that speaks git over a real SSH server, over our own connection. */
+describe('merging what a Gerrit has', () => {
   let dir = '';
   let gerrit: Gerrit;
   let ci: Login;
@@ -23,11 +22,6 @@ describe.each(['ssh', 'bridge'] as const)('merging what a Gerrit has, over %s', 
 
   async function sourceOf(hostKey: string): Promise<GitSource> {
     const { host, port } = gerrit;
-    if (way === 'ssh') {
-      const knownHosts = join(dir, 'known_hosts');
-      writeFileSync(knownHosts, `[${host}]:${port} ${hostKey}\n`);
-      return sshSource({ host, port, user: 'ci', key: ci.keyFile, knownHosts });
-    }
     const settings = GerritSettings.parse({
       connection: 'gerrit',
       host,

@@ -3,7 +3,7 @@ import { resolve, sep } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isBranch, isProject, repoDir, zuulId, zuulRef } from './names.ts';
-import { sshCommand, sshSource, urlSource } from './source.ts';
+import { urlSource } from './source.ts';
 
 describe('names', () => {
   it('accepts what projects are called', () => {
@@ -77,22 +77,8 @@ describe('names', () => {
 });
 
 describe('sources', () => {
-  it('makes URLs that git reads as one host', () => {
-    const login = { host: 'review.example.org', port: 29418, user: 'ci', key: '/k', knownHosts: '/h' };
-    expect(sshSource(login).url('openstack/nova')).toBe('ssh://ci@review.example.org:29418/openstack/nova');
-    expect(sshSource({ ...login, host: '::1' }).url('p')).toBe('ssh://ci@[::1]:29418/p');
-    expect(() => sshSource({ ...login, host: '-oProxyCommand=x' })).toThrow(/not a host name/);
+  it('are base URLs, not commands', () => {
+    expect(urlSource('file:///srv/git/').url('org/demo')).toBe('file:///srv/git/org/demo');
     expect(() => urlSource('ext::sh -c x')).toThrow(/not a base URL/);
-  });
-
-  it('quotes file names for the shell and for ssh', () => {
-    const command = sshCommand({ key: `/keys/it's $(id) 100%`, knownHosts: '/known hosts' });
-    const words = spawnSync('sh', ['-c', `printf '%s\\n' ${command.replace(/^ssh /, '')}`], {
-      encoding: 'utf8',
-    });
-    expect(words.stdout.split('\n')).toContain(`IdentityFile="/keys/it's $(id) 100%%"`);
-    expect(words.stdout.split('\n')).toContain('UserKnownHostsFile="/known hosts"');
-    expect(words.stdout.split('\n')).toContain('StrictHostKeyChecking=yes');
-    expect(() => sshCommand({ key: '/a"b', knownHosts: '/h' })).toThrow(/cannot use a file/);
   });
 });
