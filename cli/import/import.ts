@@ -85,6 +85,7 @@ export function importRepository(root: string): Imported {
     jobs: folders.length === 0 ? ['jobs'] : folders,
     mail: layoutTaken?.mail ?? false,
     functions: layoutTaken?.functions ?? [],
+    nodepool: nodepool !== undefined,
   });
   files.set('stackgate.yaml', site.text);
   rows.push(...site.rows);

@@ -76,7 +76,13 @@ describe('the settings', () => {
   });
 
   it('that are missing are told, and marked in the site file', () => {
-    const { text, rows } = siteFileText({ facts: new Map(), jobs: ['jobs'], mail: false, functions: [] });
+    const { text, rows } = siteFileText({
+      facts: new Map(),
+      jobs: ['jobs'],
+      mail: false,
+      functions: [],
+      nodepool: false,
+    });
     expect(rows.filter(({ outcome }) => outcome === 'missing')).toHaveLength(3);
     expect(text.match(/# FILL IN/g)).toHaveLength(3);
   });

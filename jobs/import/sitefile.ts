@@ -9,6 +9,8 @@ export interface SiteParts {
   readonly jobs: readonly string[];
   readonly mail: boolean;
   readonly functions: readonly string[];
+  /** There is a nodepool.yaml beside it. */
+  readonly nodepool: boolean;
 }
 
 /** Where Gerrit is when nothing says it; OpenStack's was the only one of os-ext-testing. */
@@ -65,12 +67,22 @@ export function siteFileText(parts: SiteParts): { text: string; rows: Row[] } {
           '',
         ]),
     'nodes:',
+    ...(parts.nodepool
+      ? [
+          '  # Machines of clouds, once clouds.yaml has their accounts (docs/nodepool.md):',
+          '  # nodepool: nodepool.yaml',
+        ]
+      : []),
     '  local:',
     '    # Jobs never run as root: name an unprivileged user when Stackgate is started as root.',
     '    # user: jenkins',
     '    max-parallel-jobs: 2',
     '',
   ];
+  if (parts.nodepool) {
+    const why = 'nodepool.yaml is not in use yet: take the comment away when clouds.yaml has its accounts';
+    rows.push({ outcome: 'assumed', what: 'nodes.nodepool', why });
+  }
   return { text: lines.join('\n'), rows };
 }
 
