@@ -101,7 +101,6 @@ beforeAll(async () => {
     `  ${name}: {host: 127.0.0.1, port: ${port}, user: ${userInfo().username}, key: ${folder}/login, host-key: '${key}', root: ${root}}`;
   if (absent === undefined) {
     sshd = await openSshd();
-    await sshd.start();
     const key = (await readFile(join(sshd.folder, 'host_ed25519.pub'), 'utf8')).trim();
     site = ['scp-sites:', host('logs', sshd.port, sshd.folder, key), host('away', 9, sshd.folder, key)].join(
       '\n',

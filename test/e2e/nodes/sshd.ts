@@ -84,6 +84,7 @@ export async function openSshd(options: { maxSessions?: number } = {}): Promise<
     folder,
     target,
     async start() {
+      if (server !== undefined) throw new Error('the server is up');
       server = spawn(sshd, ['-D', '-e', '-f', file('sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] });
       let said = '';
       server.stderr?.on('data', (chunk: Buffer) => {
