@@ -48,6 +48,18 @@ test('tells an error of one that answers, once', async () => {
   await eventually(() => expect(said).toEqual(['It: odd']));
 });
 
+test('says it once, whether it is cut off, late or does not let us in', async () => {
+  const codes = ['database-away', 'deadline', 'bug'] as const;
+  let asked = 0;
+  const { watch, said } = watched(async () => {
+    asked += 1;
+    throw new Fault(codes[asked % codes.length] ?? 'bug', 'no');
+  });
+  await eventually(() => expect(asked).toBeGreaterThan(3 * codes.length));
+  expect(watch.state().ok).toBe(false);
+  expect(said).toEqual(['It: no Wait.']);
+});
+
 test('says nothing of one late answer', async () => {
   let asked = 0;
   const { watch, said } = watched(() => {

@@ -67,7 +67,7 @@ export function watchOver(options: WatchOptions): Watch {
         return false;
       }
       const why = hint === undefined ? message : `${message}. ${hint}`;
-      if (gone?.code !== code) log.warn(`${name}: ${why} ${meanwhile}`);
+      if (isNews(gone?.code, code)) log.warn(`${name}: ${why} ${meanwhile}`);
       gone = { since: gone?.since ?? Date.now(), code, why };
       return false;
     }
@@ -111,6 +111,11 @@ export function watchOver(options: WatchOptions): Watch {
       await looking;
     },
   };
+}
+
+/** Away, late and cut off are one thing to whoever reads it; a server that answers and is set up wrongly is another. */
+function isNews(before: string | undefined, now: string): boolean {
+  return before === undefined || (before !== now && now === 'config-invalid');
 }
 
 /** An answer that never comes is none, even where `ask` does not listen to its signal. */
