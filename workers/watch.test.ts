@@ -60,6 +60,19 @@ test('says it once, whether it is cut off, late or does not let us in', async ()
   expect(said).toEqual(['It: no Wait.']);
 });
 
+test('says nothing of what a server that ends did to its connections', async () => {
+  let asked = 0;
+  const { watch, said } = watched(async () => {
+    asked += 1;
+    if (asked > 3) throw new Fault('database-away', 'no answer');
+    return 'answers';
+  });
+  await eventually(() => expect(asked).toBeGreaterThan(1));
+  watch.trouble(new Error('terminating connection'));
+  await eventually(() => expect(asked).toBeGreaterThan(8));
+  expect(said).toEqual(['It: no answer Wait.']);
+});
+
 test('says nothing of one late answer', async () => {
   let asked = 0;
   const { watch, said } = watched(() => {

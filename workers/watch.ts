@@ -28,6 +28,8 @@ export interface WatchOptions {
 /** The same error of one library is told once in so many ms. */
 const AGAIN = 60_000;
 const MOST_TOLD = 100;
+/** ms that a server gets to be gone after the first error on it. */
+const SETTLE = 1_000;
 /** ms after its return for which errors still belong to the time it was away. */
 const ECHO = 10_000;
 
@@ -90,7 +92,10 @@ export function watchOver(options: WatchOptions): Watch {
 
   async function tell(caught: unknown): Promise<void> {
     const now = Date.now();
-    if (!(await look()) || closing.signal.aborted || now - backAt < ECHO) return;
+    if (!(await look())) return;
+    // A server that ends cuts one connection after the other, and may have answered on the last of them.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(every, SETTLE)));
+    if (closing.signal.aborted || !(await look()) || closing.signal.aborted || now - backAt < ECHO) return;
     const { code, message } = asFault(caught);
     if (code === 'database-away' || code === 'queue-away') return;
     if ((told.get(message) ?? Number.NEGATIVE_INFINITY) > now - AGAIN) return;
