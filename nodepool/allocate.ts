@@ -1,6 +1,6 @@
-import { isStock, type NodeRecord, type RequestRecord, takesRoom } from './node.ts';
+import { isLaunching, isStock, type NodeRecord, type RequestRecord, takesRoom } from './node.ts';
 import { inOrder } from './order.ts';
-import { type Placement, type Placing, placing } from './placing.ts';
+import { crowded, type Placement, type Placing, placing } from './placing.ts';
 import type { Place, Resources } from './provider.ts';
 import { freeInstances, lacks, nothing, plus, sum } from './room.ts';
 import { type Shape, unknownLabels } from './shape.ts';
@@ -28,6 +28,8 @@ export interface ProviderView {
   /** What may be taken now, and what could ever be. */
   readonly limits: Partial<Resources>;
   readonly most: Partial<Resources>;
+  /** Nodes that may be on their way at a time (Nodepool's `max-concurrency`). */
+  readonly concurrency: number;
   /** Why it gives nothing new now, in words: paused, offline, disabled, not asked yet. */
   readonly closed?: string | undefined;
   /** Zones and hosts that are out for now, and why. */
@@ -95,6 +97,8 @@ export interface Ground {
   /** Promised to requests that do not fit yet. */
   reserved: Resources;
   isWanted: boolean;
+  /** Nodes between their order and their test. */
+  launching: number;
   readonly takenPlaces: Set<string>;
   /** Nodes that are here. */
   readonly nodes: readonly NodeRecord[];
@@ -174,6 +178,7 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
         if (place !== undefined) fit.ground.takenPlaces.add(place);
       }
       fit.ground.used = plus(fit.ground.used, fit.cost);
+      fit.ground.launching += fit.cost.instances;
       const { ground, zone, members } = fit;
       allocated.push({ request: request.id, provider: ground.view.name, zone, members });
       continue;
@@ -215,7 +220,8 @@ function groundOf(view: ProviderView, nodes: readonly NodeRecord[]): Ground {
   const here = nodes.filter((node) => node.provider === view.name && takesRoom(node));
   const takenPlaces = new Set(here.flatMap((node) => node.place ?? []));
   const used = sum(here.map((node) => node.resources));
-  return { view, used, reserved: nothing, isWanted: false, takenPlaces, nodes: here };
+  const launching = here.filter(isLaunching).length;
+  return { view, used, reserved: nothing, isWanted: false, launching, takenPlaces, nodes: here };
 }
 
 function grouped(nodes: readonly NodeRecord[], key: (node: NodeRecord) => string): Map<string, NodeRecord[]> {
@@ -320,12 +326,15 @@ function stockOrder(label: string, grounds: readonly Ground[], turn: number): Or
     const zone = zonesFor(ground.view, undefined, turn).find((each) => !ground.view.out.has(each));
     const isOpen = ground.view.closed === undefined && !ground.isWanted && zone !== undefined;
     if (!isOpen || offer === undefined || 'never' in offer) return [];
-    return lacks(ground.view.limits, ground.used, offer) === undefined ? [{ ground, offer, zone }] : [];
+    const isFree =
+      crowded(ground, 1) === undefined && lacks(ground.view.limits, ground.used, offer) === undefined;
+    return isFree ? [{ ground, offer, zone }] : [];
   });
   const best = open.sort(byPreference)[0];
   if (best === undefined) return undefined;
   const { ground, offer, zone } = best;
   ground.used = plus(ground.used, offer);
+  ground.launching += 1;
   return { provider: ground.view.name, zone, label, resources: offer };
 }
 

@@ -140,6 +140,7 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
         zones: zonesOf(zones),
         limits: tighter(room, taught),
         most: tighter(config.disabled === undefined ? site : {}, probed?.quota ?? {}),
+        concurrency: config.concurrency,
         closed: config.disabled ?? shut ?? closed,
         out: new Map([
           ...out,

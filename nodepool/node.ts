@@ -176,6 +176,11 @@ export function takesRoom({ state }: NodeRecord): boolean {
   return state.phase !== 'lost';
 }
 
+/** Ordered, and not yet ready for a build. */
+export function isLaunching({ state }: NodeRecord): boolean {
+  return state.phase === 'building' || state.phase === 'testing';
+}
+
 /** Nobody's yet, and good for a request now or soon. */
 export function isStock(node: NodeRecord): boolean {
   const { phase } = node.state;

@@ -110,9 +110,22 @@ function making({ ground, zone, open, has, stock, cap }: Ask): Placing {
   if (out !== undefined) {
     return { kind: 'waits', ground, cost, closed: true, reason: `${view.name}: ${out}` };
   }
-  const lack = lacks(view.limits, plus(ground.used, ground.reserved), cost);
+  const lack =
+    lacks(view.limits, plus(ground.used, ground.reserved), cost) ?? crowded(ground, cost.instances);
   if (lack === undefined) return { kind: 'fits', ground, zone, members, cost, ready };
   return { kind: 'waits', ground, cost, closed: false, reason: `${view.name}: ${lack}` };
+}
+
+/**
+ * Why so many more launches must wait; undefined when they may begin. A set that is larger than the limit begins when nothing else
+ * is on its way: Nodepool, too, takes up a request as long as fewer nodes than `max-concurrency` are being launched.
+ */
+export function crowded({ view, launching, reserved }: Ground, more: number): string | undefined {
+  const ahead = launching + reserved.instances;
+  if (ahead === 0 || ahead + more <= view.concurrency) return undefined;
+  const are = launching === 1 ? '1 node is' : `${launching} nodes are`;
+  const behind = reserved.instances === 0 ? '' : `, ${reserved.instances} are to be launched first`;
+  return `${are} being launched${behind}, and max-concurrency is ${view.concurrency}`;
 }
 
 /** At machines that are always there: each member on another host. */

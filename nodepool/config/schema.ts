@@ -127,7 +127,7 @@ const common = {
   'max-servers': z.int().optional().describe('Nodes at a time; 0 or less takes it out of use.'),
   'max-cores': Count.optional().describe('vCPUs at a time.'),
   'max-ram': Count.optional().describe('MiB at a time.'),
-  'max-concurrency': Count.default(0).describe('Launches at a time; 0: no limit.'),
+  'max-concurrency': Count.default(0).describe('Nodes that are launched at a time; 0: no limit.'),
   priority: z.int().default(100).describe('Lower ones are asked first.'),
   rate: Duration.prefault(1).describe('Seconds between two calls.'),
   'api-timeout': Duration.prefault(60).describe('How long one call may take.'),
