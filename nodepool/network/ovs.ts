@@ -115,18 +115,33 @@ raise() {
   must ip link set dev "$1" up
 }
 
-# move FROM TO: addresses and routes. Nobody's hanging up may stop it half way.
+# move FROM TO: addresses and routes. An address is on both before it leaves the one, and a route is replaced where it stands:
+# whatever ends this half way, the node is reached, and the next run moves the rest. Nobody's hanging up ends it.
 move() {
-  local address route addresses routes
+  local address route addresses routes lost=''
   trap '' HUP INT TERM PIPE
   addresses=$(ip -o address show dev "$1" scope global | awk '{ print $4 }')
-  routes=$(ip -4 route show dev "$1" | grep -v 'proto kernel'; ip -6 route show dev "$1" | grep -v -e 'proto kernel' -e '^fe80')
+  routes=$(routes_of "$1")
   ip link set dev "$2" up
+  for address in $addresses; do
+    case $address in
+      *:*) ip address replace "$address" dev "$2" nodad ;;
+      *) ip address replace "$address" dev "$2" ;;
+    esac || fail "cannot give $2 the address $address"
+  done
+  while read -r route; do
+    # A route's words are words.
+    [ -z "$route" ] || ip route replace $route dev "$2" || lost="$lost, $route"
+  done <<<"$routes"
+  [ -z "$lost" ] || fail "cannot lead over $2 what went over $1: $(printf %s "$lost" | cut -c 3-)"
   ip address flush dev "$1" scope global
-  for address in $addresses; do ip address replace "$address" dev "$2"; done
-  # A route's words are words.
-  printf '%s\n' "$routes" | while read -r route; do [ -z "$route" ] || ip route replace $route dev "$2"; done
   trap - HUP INT TERM PIPE
+}
+
+# routes_of LINK: without those that come with its addresses or from its router, and without what is only their state.
+routes_of() {
+  { ip -4 route show dev "$1"; ip -6 route show dev "$1"; } |
+    grep -v -e 'proto kernel' -e 'proto ra' -e '^fe80' | sed -E 's/ (linkdown|dead)\b//g'
 }
 
 # own_underlay ADDRESS: the userspace datapath sends tunnels only over bridges of its own, so the address goes to br-phy.
@@ -135,7 +150,8 @@ own_underlay() {
   link=$(ip -o address show to "$1" | awk '{ print $2; exit }')
   [ "$link" ] || fail "no interface has the address $1"
   if [ "$link" = br-phy ]; then
-    must vs set Bridge br-phy "external-ids:stackgate=$set"
+    # One that was there before us stays what it is.
+    [ -z "$(mark_of Bridge br-phy)" ] || must vs set Bridge br-phy "external-ids:stackgate=$set"
     return
   fi
   mac=$(cat "/sys/class/net/$link/address") mtu=$(cat "/sys/class/net/$link/mtu")
@@ -145,13 +161,12 @@ own_underlay() {
   move "$link" br-phy
 }
 
-# give_underlay: the way back.
+# give_underlay: the way back. The link stays a port of the bridge until nothing needs the bridge.
 give_underlay() {
   local link
   [ "$(mark_of Bridge br-phy)" ] || return 0
   link=$(vs get Bridge br-phy external-ids:stackgate-link | tr -d '"')
   trap '' HUP INT TERM PIPE
-  vs del-port br-phy "$link"
   move br-phy "$link"
   must vs del-br br-phy
 }
