@@ -66,12 +66,18 @@ function program(): Command {
     .argument('<job>', 'name of a job')
     .option('--change <number,patchset>', 'change to test; without a patchset the current one')
     .option('--param <name=value>', 'environment of the job, may be given again', collect, [])
+    .option(
+      '--param-file <name=path>',
+      'the same with the content of a file (`-`: standard input): for passwords, which arguments would show',
+      collect,
+      [],
+    )
     .option('--vote', 'report to Gerrit as the pipeline that runs this job would', false)
     .option('--detach', 'print the id of the run and do not wait', false)
     .addOption(json())
     .addHelpText(
       'after',
-      '\nExamples:\n  stackgate run noop-check-communication\n  stackgate run dsvm-tempest-full --change 1234,5 --param TEMPEST_CONCURRENCY=2\nCtrl-C stops watching; the build goes on.',
+      '\nExamples:\n  stackgate run noop-check-communication\n  stackgate run dsvm-tempest-full --change 1234,5 --param TEMPEST_CONCURRENCY=2\n  stackgate run array-check --param-file ARRAY_PASSWORD=/root/array\nCtrl-C stops watching; the build goes on.',
     )
     .action(
       async (
@@ -79,6 +85,7 @@ function program(): Command {
         options: ClientOptions & {
           change?: string;
           param: string[];
+          paramFile: string[];
           vote: boolean;
           detach: boolean;
           json: boolean;

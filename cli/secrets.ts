@@ -1,11 +1,17 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { z } from 'zod';
 import type { JobDefinition } from '../jobs/definition.ts';
 import { didYouMean, type Problem } from '../jobs/problem.ts';
 import { placeOf } from '../jobs/resolve.ts';
 import type { JobTree, Layout } from '../pipelines/layout.ts';
+import { own } from '../pipelines/own.ts';
+import type { SealedParams, SiteConfig, Store } from '../pipelines/ports.ts';
 import { runPipeline } from '../pipelines/rules.ts';
+import { passwordDefaults, withParameters } from '../pipelines/sealed.ts';
+import { openFor, sealedParams, sealFor } from '../workers/secrets/params.ts';
 import type { SecretRule, SecretSettings } from '../workers/secrets/settings.ts';
+import type { House } from './house.ts';
 import { type SitePlaces, sitePath } from './site.ts';
 import { type Site } from './sitekeys.ts';
 
@@ -29,6 +35,49 @@ export function secretSettings(
     env,
   };
 }
+
+/** The secret parameters of requests, under the key of the site. */
+export function siteParams(house: Pick<House, 'site' | 'base'>, store: Store): SealedParams {
+  return sealedParams(store, secretSettings(house.site, house.base).store.key);
+}
+
+/** What the defaults of all password parameters are sealed for. */
+const DEFAULTS = 'defaults';
+
+/** A configuration as the database may hold it: without the defaults of password parameters, which go along sealed. */
+export async function sealDefaults(
+  house: Pick<House, 'site' | 'base'>,
+  config: SiteConfig,
+): Promise<SiteConfig> {
+  const defaults = passwordDefaults(config.jobs);
+  if (Object.keys(defaults).length === 0) return config;
+  const { key } = secretSettings(house.site, house.base).store;
+  const without = (job: unknown, name: string): unknown =>
+    withParameters(job, Object.fromEntries(Object.keys(defaults[name] ?? {}).map((each) => [each, ''])));
+  const texts = Object.entries(defaults).map(([name, params]) => [name, JSON.stringify(params)]);
+  return {
+    ...config,
+    jobs: Object.fromEntries(Object.entries(config.jobs).map(([name, job]) => [name, without(job, name)])),
+    sealed: await sealFor(DEFAULTS, Object.fromEntries(texts), key),
+  };
+}
+
+/** The jobs of a configuration with the defaults of their password parameters. */
+export async function jobsWithDefaults(
+  house: Pick<House, 'site' | 'base'>,
+  config: SiteConfig,
+): Promise<SiteConfig['jobs']> {
+  if (config.sealed === undefined) return config.jobs;
+  const { key } = secretSettings(house.site, house.base).store;
+  const defaults = await openFor(DEFAULTS, config.sealed, key);
+  const jobs = Object.entries(config.jobs).map(([name, job]): [string, unknown] => {
+    const text = own(defaults, name);
+    return [name, text === undefined ? job : withParameters(job, Texts.parse(JSON.parse(text)))];
+  });
+  return Object.fromEntries(jobs);
+}
+
+const Texts = z.record(z.string(), z.string());
 
 export interface SecretScene {
   readonly site: Site;

@@ -99,6 +99,8 @@ export const BuildAction = z.object({
   lease: z.string(),
   /** ZUUL_* and the person's parameters (zuul-v2.md 3.2). */
   params: z.record(z.string(), z.string()),
+  /** Parameters whose values are secret: by name here, encrypted in the store under the request that gave them. */
+  sealed: z.object({ request: z.string(), names: z.array(z.string()) }).optional(),
   /** `34/1234/5/check/job/0abc123`: where the logs go, relative to the site. */
   logPath: z.string(),
 });

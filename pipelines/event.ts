@@ -168,6 +168,8 @@ export const RunRequested = z.object({
   connection: z.string().optional(),
   change: z.object({ number: z.string(), patchset: z.string().optional() }).optional(),
   params: z.record(z.string(), z.string()),
+  /** Names of further parameters, whose values are secret: they lie in the store, encrypted, under this request's id. */
+  sealed: z.array(z.string()).optional(),
   /** Report to Gerrit as the pipeline that runs this job for the change's project would. */
   vote: z.boolean(),
 });

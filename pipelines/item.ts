@@ -105,6 +105,8 @@ export interface ItemRun {
   readonly request: string;
   readonly by: string;
   readonly params: Readonly<Record<string, string>>;
+  /** Names of parameters whose values lie in the store under the request. */
+  readonly sealed?: readonly string[];
   /** Report with the reporters of this pipeline. */
   readonly reportAs?: string;
 }

@@ -82,6 +82,7 @@ export type Errand =
       readonly number: string;
       readonly patchset?: string;
       readonly params: Readonly<Record<string, string>>;
+      readonly sealed?: readonly string[];
       readonly vote: boolean;
     }
   /** After a merge: the other open changes of its project are wanted. */

@@ -16,6 +16,7 @@ const Definition = z.object({
   node: z.string().catch(''),
   timeout: z.object({ limit: z.number() }).nullish().catch(null),
   parameters: z.record(z.string(), z.string()).catch({}),
+  passwords: z.array(z.string()).catch([]),
   builders: z.array(z.unknown()).catch([]),
   publishers: z.array(z.object({ include: z.array(z.string()).catch([]) }).catch({ include: [] })).catch([]),
   place: z.string().nullish().catch(null),
@@ -54,6 +55,7 @@ export async function findJob(sources: Sources, name: string): Promise<JobView> 
   const uses = usesOf(config.layout).get(name) ?? new Map<string, string[]>();
   const definition = Definition.parse(own(config.jobs, name));
   const rule = own(config.layout.jobs, name);
+  const hidden = Object.fromEntries(definition.passwords.map((each) => [each, '****']));
   const projects = grouped(
     [...uses].flatMap(([pipeline, those]) => those.map((project) => ({ pipeline, project }))),
     ({ project }) => project,
@@ -62,7 +64,7 @@ export async function findJob(sources: Sources, name: string): Promise<JobView> 
     ...shortOf(sources, config, name, builds, uses),
     place: definition.place ?? null,
     timeout: definition.timeout?.limit ?? null,
-    parameters: definition.parameters,
+    parameters: { ...definition.parameters, ...hidden },
     steps: definition.builders.length,
     artifacts: definition.publishers.flatMap(({ include }) => include),
     rules: rule === undefined ? [] : rulesOf(rule),

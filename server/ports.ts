@@ -42,6 +42,8 @@ export interface ServerPorts {
   readonly look: (of: ChangeLook, signal: AbortSignal) => Promise<ChangeFetched['outcome']>;
   /** Files facts (Store.file): answers how many were new. The only way in which the door changes anything. */
   readonly file: (facts: readonly Filed[]) => Promise<number>;
+  /** Keeps secret parameters of a request that is about to be filed (SealedParams.keep). */
+  readonly seal: (request: string, params: Readonly<Record<string, string>>) => Promise<void>;
   /** Reads the configuration again (POST /api/v1/reload). Undefined: this process cannot, another one plans. */
   readonly reload?: (signal: AbortSignal) => Promise<ReloadOutcome | undefined>;
   /** What must work for this process to be of use, each asked with a deadline. */

@@ -1,10 +1,13 @@
 import type { JobDefinition } from '../jobs/definition.ts';
 import { agentKey } from '../jobs/script/generated.ts';
-import type { Secret, SecretAsker, Secrets, StagedFile } from '../pipelines/ports.ts';
+import type { BuildAction } from '../pipelines/action.ts';
+import type { SealedParams, Secret, SecretAsker, Secrets, StagedFile } from '../pipelines/ports.ts';
 
 /** The secrets of a build, as its steps see them and as nobody else does. */
 export interface Bound {
   readonly env: Readonly<Record<string, string>>;
+  /** Of these, the password parameters: given to this build, or the job's defaults. */
+  readonly params: Readonly<Record<string, string>>;
   readonly files: readonly StagedFile[];
   /** Texts that no console and no artifact may show. */
   readonly hidden: readonly string[];
@@ -15,18 +18,32 @@ export interface Bound {
 /** A line of a file that is shorter says nothing, and hiding it would tear the console apart. */
 const shortestLine = 12;
 
-/** Without `secrets` the site keeps none. Values of password parameters are hidden as well. */
+/** What a build may know: the secrets of the site (undefined: it keeps none) and what was given to this build alone. */
+export interface Keepers {
+  readonly secrets: Secrets | undefined;
+  readonly sealed: SealedParams | undefined;
+}
+
+/** Values of password parameters, given or not, are hidden as well. */
 export async function bindSecrets(
   job: JobDefinition,
-  asker: SecretAsker,
-  params: Readonly<Record<string, string>>,
-  secrets: Secrets | undefined,
+  action: BuildAction,
+  { secrets, sealed }: Keepers,
   signal: AbortSignal,
 ): Promise<Bound> {
+  const asker: SecretAsker = { job: action.job, pipeline: action.pipeline };
   const env: Record<string, string> = {};
   const files: StagedFile[] = [];
   const missing: string[] = [];
-  const hidden = (job.passwords ?? []).flatMap((name) => params[name] ?? job.parameters[name] ?? []);
+  const given = action.sealed === undefined ? {} : await sealed?.open(action.sealed.request);
+  if (given === undefined) missing.push('the secret parameters it was given are not there any more');
+  const defaults = (job.passwords ?? []).flatMap((name): [string, string][] => {
+    const value = action.params[name] ?? job.parameters[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  const params = { ...Object.fromEntries(defaults), ...given };
+  Object.assign(env, params);
+  const hidden = Object.values(params);
   for (const [index, binding] of (job.bindings ?? []).entries()) {
     const secret = await secrets?.reveal(binding.secret, asker, signal);
     if (secret === undefined) {
@@ -56,7 +73,7 @@ export async function bindSecrets(
         files.push(fileOf(secret, `agent-${index}`, agentKey(index)));
     }
   }
-  return { env, files, hidden: hidden.filter((text) => text !== ''), missing };
+  return { env, params, files, hidden: hidden.filter((text) => text !== ''), missing };
 }
 
 function textOf(secret: Secret): string {

@@ -8,6 +8,7 @@ import type {
   LeasedNode,
   LogFolder,
   LogSite,
+  SealedParams,
   Secrets,
   Shell,
   ShellExit,
@@ -61,6 +62,7 @@ export interface ExecutorOptions {
   /** Never shown in a console or an artifact. */
   readonly hidden?: readonly string[];
   readonly secrets?: Secrets;
+  readonly sealed?: SealedParams;
   readonly neighbours?: Neighbours;
   readonly publishers?: Partial<Pick<Services, 'scpHosts' | 'mailer' | 'own'>>;
   /** Asked for each build: the site may have changed. */
@@ -118,8 +120,8 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
       const begun = { phase: 'begun', at: begunAt, ...(limit === undefined ? {} : { limit }) };
       await store.saveEffect(action.id, begun);
     }
-    const asker = { job: action.job, pipeline: action.pipeline };
-    const bound = await bindSecrets(job, asker, action.params, options.secrets, AbortSignal.timeout(minute));
+    const { secrets, sealed } = options;
+    const bound = await bindSecrets(job, action, { secrets, sealed }, AbortSignal.timeout(minute));
     const planned = shellBuild(action, job, place.node, url, {
       defaultTimeout: options.defaultTimeout ?? 6 * hour,
       limit,
@@ -319,9 +321,13 @@ export function executor(options: ExecutorOptions): Hand<'build'> {
     return [...(options.hidden ?? []), ...bound.hidden];
   }
 
-  function waitsOf({ action, shell, planned }: Running): WaitsFor {
-    const { neighbours } = options;
-    return { action, shell, build: action.id, steps: planned.steps, neighbours, effects: store };
+  function waitsOf(running: Running): WaitsFor {
+    const { action, shell, planned, bound } = running;
+    const { neighbours, sealed } = options;
+    const passwords = async (name: string) =>
+      (await options.definition(action.config, name))?.passwords ?? [];
+    const secrecy = { given: bound.params, hidden: hiddenFor(running), passwords, sealed };
+    return { action, shell, build: action.id, steps: planned.steps, neighbours, secrecy, effects: store };
   }
 
   return build;
@@ -334,8 +340,10 @@ function withoutSecrets({ planned, bound, job }: Running): Record<string, string
 }
 
 /** Parameters may be passwords. */
-function identity({ action, node }: Running, hidden: readonly string[]): Record<string, unknown> {
-  const { job, number, uuid, pipeline, project, params } = action;
+function identity(running: Running, hidden: readonly string[]): Record<string, unknown> {
+  const { action, node } = running;
+  const { job, number, uuid, pipeline, project } = action;
+  const params = shownParams(running);
   const { ZUUL_CHANGE: change, ZUUL_PATCHSET: patchset } = params;
   return {
     job,
@@ -350,6 +358,14 @@ function identity({ action, node }: Running, hidden: readonly string[]): Record<
   };
 }
 
+/** What the build was told; of secrets their names. */
+function shownParams({ action, bound }: Running): Record<string, string> {
+  const secret = Object.keys(bound.params).filter(
+    (name) => Object.hasOwn(action.params, name) || action.sealed?.names.includes(name) === true,
+  );
+  return { ...action.params, ...Object.fromEntries(secret.map((name) => [name, '****'])) };
+}
+
 /** What a stranger must be able to learn from a log: which change, which node, when, with what (OpenStack's rules ask for it). */
 async function head(console: BuildConsole, running: Running): Promise<void> {
   const { action, node, begunAt } = running;
@@ -359,7 +375,7 @@ async function head(console: BuildConsole, running: Running): Promise<void> {
   await console.say(`Job ${action.job} #${action.number}, build ${action.uuid}`, begunAt);
   await console.say(`Pipeline ${action.pipeline}: ${subject}`, begunAt);
   await console.say(`Node ${node.name}, ${new Date(begunAt).toISOString()}`, begunAt);
-  for (const [name, value] of Object.entries(action.params).sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, value] of Object.entries(shownParams(running)).sort(([a], [b]) => (a < b ? -1 : 1))) {
     await console.say(`${name}=${value}`, begunAt);
   }
 }

@@ -32,6 +32,8 @@ export interface AskedBuild {
   readonly id: string;
   readonly job: string;
   readonly params: Readonly<Record<string, string>>;
+  /** Names of further ones, sealed under `id`. */
+  readonly sealed?: readonly string[];
   /** Who asks, for the ledger. */
   readonly by: string;
 }

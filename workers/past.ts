@@ -72,8 +72,9 @@ export function neighboursOf(
     async tests(build) {
       return (await readManifest(folderOf(build.logPath)))?.['tests'];
     },
-    async request({ id, job, params, by }) {
-      const fact = { kind: 'RunRequested', at: now(), id, by, job, params, vote: false } as const;
+    async request({ id, job, params, sealed, by }) {
+      const secret = sealed === undefined ? {} : { sealed: [...sealed] };
+      const fact = { kind: 'RunRequested', at: now(), id, by, job, params, ...secret, vote: false } as const;
       await store.file([{ key: `request/${id}`, fact }]);
     },
     outcome,

@@ -5,10 +5,12 @@ import { parametersFile } from '../jobs/script/generated.ts';
 import { type PlannedStep } from '../jobs/script.ts';
 import type { BuildAction } from '../pipelines/action.ts';
 import { Fault } from '../pipelines/fault.ts';
-import type { CollectedFile, Shell, Store } from '../pipelines/ports.ts';
+import type { CollectedFile, SealedParams, Shell, Store } from '../pipelines/ports.ts';
+import { partParams } from '../pipelines/sealed.ts';
 import { chosenBuild } from './copy.ts';
 import { crashpoint } from './crashpoint.ts';
 import { jenkinsResult, type Neighbours, rankOf } from './neighbours.ts';
+import { hiddenIn } from './redact.ts';
 
 /**
  * Steps that wait for something that is not on their node: builds of other jobs, artifacts of other builds. What becomes of
@@ -22,7 +24,19 @@ export interface WaitsFor {
   readonly build: string;
   readonly steps: readonly PlannedStep[];
   readonly neighbours: Neighbours | undefined;
+  readonly secrecy: Secrecy;
   readonly effects: Pick<Store, 'effect' | 'saveEffect'>;
+}
+
+/** What of a build's parameters nobody may read, and how they are handed on. */
+export interface Secrecy {
+  /** Password parameters of this build. */
+  readonly given: Readonly<Record<string, string>>;
+  /** Texts that must stand nowhere. */
+  readonly hidden: readonly string[];
+  /** Names of the password parameters of a job. */
+  passwords(job: string): Promise<readonly string[]>;
+  readonly sealed: SealedParams | undefined;
 }
 
 const Settled = z.object({
@@ -38,8 +52,15 @@ const Settled = z.object({
 });
 export type Settled = z.infer<typeof Settled>;
 
+type Asked = Extract<z.infer<typeof Phase>, { phase: 'asked' }>;
+
 const Phase = z.discriminatedUnion('phase', [
-  z.object({ phase: z.literal('asked'), params: z.record(z.string(), z.string()) }),
+  z.object({
+    phase: z.literal('asked'),
+    params: z.record(z.string(), z.string()),
+    /** Names of those that were sealed for each of the builds. */
+    sealed: z.array(z.string()).optional(),
+  }),
   z.object({ phase: z.literal('settled'), settled: Settled }),
 ]);
 
@@ -94,7 +115,7 @@ async function settle(
   const settled =
     waiting.kind === 'copy'
       ? await chosenBuild(waits, waiting)
-      : await triggered(waits, step, waiting, known?.params, signal);
+      : await triggered(waits, step, waiting, known, signal);
   await effects.saveEffect(name, { phase: 'settled', settled });
   return settled;
 }
@@ -103,18 +124,19 @@ async function triggered(
   waits: WaitsFor,
   step: number,
   trigger: Trigger,
-  known: Readonly<Record<string, string>> | undefined,
+  known: Asked | undefined,
   signal: AbortSignal,
 ): Promise<Settled> {
-  const { neighbours, action, effects, build } = waits;
+  const { neighbours, action, build } = waits;
   if (neighbours === undefined) return failed('builds of other jobs cannot be asked for here');
-  const params = known ?? (await paramsFor(waits, step, trigger, signal));
-  if (params === undefined) return failed(`there is no properties file ${trigger.file ?? ''}`);
-  if (known === undefined) await effects.saveEffect(effectOf(build, step), { phase: 'asked', params });
   const asked = trigger.jobs.map((job, index) => ({ id: `${build}-${step}-${index}`, job }));
+  const told = known ?? (await askedFor(waits, step, trigger, asked, signal));
+  if (typeof told === 'string') return failed(told);
+  const { params, sealed } = told;
   for (const { id, job } of asked) {
     crashpoint('build.trigger.before');
-    await neighbours.request({ id, job, params, by: `job ${action.job}` });
+    const secret = sealed === undefined ? {} : { sealed };
+    await neighbours.request({ id, job, params, ...secret, by: `job ${action.job}` });
     crashpoint('build.trigger.after');
   }
   if (trigger.block === undefined)
@@ -142,6 +164,32 @@ async function triggered(
   };
 }
 
+/** Settles what the builds are told and writes it down; what is secret is sealed before. A text: why they cannot be asked for. */
+async function askedFor(
+  waits: WaitsFor,
+  step: number,
+  trigger: Trigger,
+  asked: readonly { readonly id: string; readonly job: string }[],
+  signal: AbortSignal,
+): Promise<Asked | string> {
+  const { secrecy, effects, build } = waits;
+  const all = await paramsFor(waits, step, trigger, signal);
+  if (all === undefined) return `there is no properties file ${trigger.file ?? ''}`;
+  const passwords = new Set(Object.keys(secrecy.given));
+  for (const { job } of asked) for (const name of await secrecy.passwords(job)) passwords.add(name);
+  const { open, secret } = partParams(
+    all,
+    (name, value) => passwords.has(name) || hiddenIn(value, secrecy.hidden) !== value,
+  );
+  const names = Object.keys(secret);
+  if (names.length > 0 && secrecy.sealed === undefined)
+    return `${names.join(', ')} cannot be kept secret here`;
+  if (names.length > 0) for (const { id } of asked) await secrecy.sealed?.keep(id, secret);
+  const told: Asked = { phase: 'asked', params: open, ...(names.length === 0 ? {} : { sealed: names }) };
+  await effects.saveEffect(effectOf(build, step), told);
+  return told;
+}
+
 function reaches(result: string, threshold: Threshold): boolean {
   return threshold !== 'never' && rankOf(result) >= rankOf(threshold);
 }
@@ -167,7 +215,7 @@ async function paramsFor(
   trigger: Trigger,
   signal: AbortSignal,
 ): Promise<Record<string, string> | undefined> {
-  const { action, shell } = waits;
+  const { action, shell, secrecy } = waits;
   const prepared = await textOf(shell, action.id, parametersFile(step), signal);
   const file = trigger.file === undefined ? '' : await textOf(shell, action.id, trigger.file, signal);
   if (file === undefined && trigger.fileRequired) return undefined;
@@ -176,7 +224,7 @@ async function paramsFor(
     return at > 0 ? [[pair.slice(0, at), pair.slice(at + 1)]] : [];
   });
   return {
-    ...(trigger.current ? action.params : {}),
+    ...(trigger.current ? { ...action.params, ...secrecy.given } : {}),
     ...Object.fromEntries(propertiesOf(file ?? '')),
     ...Object.fromEntries(own),
     UPSTREAM_JOB: action.job,

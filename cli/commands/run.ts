@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { Accepted, type BuildView, RunView } from '../../server/contract.ts';
 import { type Client, CommandError } from '../client.ts';
 import { duration, printable } from '../text.ts';
@@ -7,6 +9,8 @@ import { followConsole } from './log.ts';
 export interface RunOptions {
   readonly change?: string;
   readonly param: readonly string[];
+  /** NAME=PATH. */
+  readonly paramFile?: readonly string[];
   readonly vote: boolean;
   readonly detach: boolean;
   readonly json: boolean;
@@ -27,7 +31,9 @@ const POLL = 250;
 const ACCEPT_DEADLINE = 30_000;
 
 export async function runJob(client: Client, job: string, options: RunOptions): Promise<number> {
-  const params = Object.fromEntries(options.param.map(parameter));
+  const params = Object.fromEntries(options.param.map((text) => parameter(text, '--param')));
+  for (const [name, path] of (options.paramFile ?? []).map((text) => parameter(text, '--param-file')))
+    params[name] = await contentOf(path);
   const body = {
     job,
     params,
@@ -54,11 +60,21 @@ export async function runJob(client: Client, job: string, options: RunOptions): 
   return EXITS[done.result ?? ''] ?? 1;
 }
 
-function parameter(text: string): [string, string] {
+function parameter(text: string, option: '--param' | '--param-file'): [string, string] {
   const match = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(text);
-  if (match?.[1] === undefined)
-    throw new CommandError(`--param ${JSON.stringify(text)} is not of the form NAME=VALUE`, 2);
-  return [match[1], match[2] ?? ''];
+  if (match?.[1] !== undefined) return [match[1], match[2] ?? ''];
+  const form = option === '--param' ? 'NAME=VALUE' : 'NAME=PATH';
+  throw new CommandError(`${option} ${JSON.stringify(text)} is not of the form ${form}`, 2);
+}
+
+/** Without the line end that editors and `echo` put after a single line. */
+async function contentOf(path: string): Promise<string> {
+  const read = path === '-' ? text(process.stdin) : readFile(path, 'utf8');
+  const content = await read.catch((caught: unknown) => {
+    throw new CommandError(`${path} cannot be read: ${caught instanceof Error ? caught.message : ''}`, 2);
+  });
+  const line = content.replace(/\r?\n$/, '');
+  return line.includes('\n') ? content : line;
 }
 
 /** Waits, without an end of its own, for a build to start: scarce nodes may take hours. Says why it waits. */

@@ -27,7 +27,6 @@ export async function setSecret(
   if (content.length === 0) throw new CommandError('the secret is empty: nothing was changed', 2);
   const { store } = settings;
   await faults(async () => {
-    await mkdir(dirname(store.key), { recursive: true, mode: 0o700 });
     await mkdir(dirname(store.file), { recursive: true, mode: 0o711 });
     const { madeKey } = await writeStore(store, name, content, Date.now());
     say(`secret ${name} is set: ${content.length} bytes in ${store.file}`);

@@ -16,6 +16,7 @@ import type { Reviews } from '../../workers/reporter.ts';
 import { openDoor, siteToken } from '../door.ts';
 import { estimates } from '../estimates.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
+import { siteParams } from '../secrets.ts';
 import { liveBuilds, runView } from '../views.ts';
 import { probes } from './health.ts';
 import { metrics } from './metrics.ts';
@@ -84,6 +85,7 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     config: () => made.world?.config,
     look: (of, signal) => lookAt(made.gerrits?.reviews, of, signal),
     file: (facts) => store.file(facts),
+    seal: (request, params) => siteParams(house, store).keep(request, params),
     ...(house.roles.has('scheduler')
       ? { reload: async (signal: AbortSignal) => made.reloads?.reload('request', signal) }
       : {}),

@@ -9,6 +9,7 @@ import { runScheduler, type SchedulerLine } from '../../workers/scheduler.ts';
 import { gitUrl, publicUrl } from '../addresses.ts';
 import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
+import { sealDefaults } from '../secrets.ts';
 import { gerritSettings } from './gerrits.ts';
 
 /** The kernel, when its turn to lead comes; and the configuration it plans by. */
@@ -62,7 +63,7 @@ export async function configure(house: House, config: SiteConfig): Promise<boole
   const { store } = need(house, 'core');
   const full = placed(house, config);
   if (digestOf(await store.world()) === full.digest) return false;
-  await store.saveConfig(full);
+  await store.saveConfig(await sealDefaults(house, full));
   const at = Date.now();
   await store.file([
     { key: `configured/${full.digest}/${at}`, fact: { kind: 'Configured', at, digest: full.digest } },

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { JobDefinition } from '../../jobs/definition.ts';
+import { asFault } from '../../pipelines/fault.ts';
 import { discard } from '../../workers/logs/discard.ts';
 import { keepProblem, sweepLogs } from '../../workers/logs/retention.ts';
+import { tell } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 
 const HOUR = 3_600_000;
@@ -20,15 +22,31 @@ export const logUpkeep: PartOf = (house) => ({
   },
 });
 
-/** Forgets old rows, once an hour. */
+/** Forgets old rows, once an hour; secret parameters of requests that have ended, soon. */
 export const rowUpkeep: PartOf = (house) => ({
   name: 'upkeep',
   async start(stop) {
     const { keep } = house.site.logs;
     const { store } = need(house, 'core');
-    return { running: hourly(house, 'old rows', () => store.prune({ facts: keep, history: keep }), stop) };
+    const rows = hourly(house, 'old rows', () => store.prune({ facts: keep, history: keep }), stop);
+    const secrets = forgetSealed(house, stop);
+    return { running: Promise.all([rows, secrets]).then(() => undefined) };
   },
 });
+
+/** ms for which the secret parameters of an ended build may still lie in the database. */
+const SECRETS = 5_000;
+
+async function forgetSealed({ log, made }: House, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    try {
+      if (made.reign?.aborted === false) await made.core?.store.forgetSealed();
+    } catch (caught) {
+      if (!stop.aborted) tell(log, { upkeep: 'secret parameters' }, asFault(caught));
+    }
+    await sleep(SECRETS, undefined, { signal: stop }).catch(() => undefined);
+  }
+}
 
 /** Build discarders of jobs, where they keep less than the site. */
 async function discardBuilds(house: House, stop: AbortSignal): Promise<number> {

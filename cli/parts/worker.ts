@@ -18,7 +18,7 @@ import { handOptions } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 import { localNodes } from '../nodepool.ts';
 import { readPlugins } from '../plugins.ts';
-import { secretSettings } from '../secrets.ts';
+import { jobsWithDefaults, secretSettings, siteParams } from '../secrets.ts';
 import { sitePath } from '../site.ts';
 import { readSlaveScripts } from '../slavescripts.ts';
 import { scpHosts, smtpSettings } from './gerrits.ts';
@@ -38,9 +38,10 @@ export const worker: PartOf = (house) => ({
       store,
       clock: { now: Date.now },
       site: logSite(house),
-      definition: definitions(core),
+      definition: definitions(core, house),
       shellOf,
       secrets: siteSecrets(secretSettings(house.site, house.base)),
+      sealed: siteParams(house, store),
       neighbours: neighboursOf(store, logsOf(house)),
       publishers: publishersOf(house, site),
       tools: () => ({ slaveScripts: readSlaveScripts(house.site, house.base).files ?? new Map() }),
@@ -91,10 +92,16 @@ function publishersOf(house: House, id: string): NonNullable<ExecutorOptions['pu
 }
 
 /** Job definitions by configuration; builds of one item ask for the same one. */
-function definitions(core: Core): (digest: string, job: string) => Promise<JobDefinition | undefined> {
-  let known: { readonly digest: string; readonly config: Promise<SiteConfig | undefined> } | undefined;
+function definitions(
+  { store }: Core,
+  house: House,
+): (digest: string, job: string) => Promise<JobDefinition | undefined> {
+  let known: { readonly digest: string; readonly jobs: SiteConfig['jobs'] } | undefined;
   return async (digest, job) => {
-    if (known?.digest !== digest) known = { digest, config: core.store.config(digest) };
-    return JobDefinition.safeParse(own((await known.config)?.jobs, job)).data;
+    if (known?.digest !== digest) {
+      const config = await store.config(digest);
+      known = { digest, jobs: config === undefined ? {} : await jobsWithDefaults(house, config) };
+    }
+    return JobDefinition.safeParse(own(known.jobs, job)).data;
   };
 }

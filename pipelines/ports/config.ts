@@ -7,6 +7,8 @@ export interface SiteConfig {
   readonly layout: Layout;
   /** Job definitions by name, as jobs/ resolved them. */
   readonly jobs: Readonly<Record<string, unknown>>;
+  /** Defaults of password parameters, which `jobs` have not: job → name → value, encrypted under the key of the site. */
+  readonly sealed?: string;
   /** What the kernel must know of a job definition. */
   readonly needs: Readonly<Record<string, NodeSpec>>;
   /** Of the site itself; `defaultSettings` (rules.ts) where absent. */

@@ -109,6 +109,13 @@ export interface Store extends AsyncDisposable {
   /** Notes that belong to one effect (a report about to be posted, a supervisor started): written before, read after. */
   effect(action: string): Promise<unknown>;
   saveEffect(action: string, value: unknown): Promise<void>;
+  /**
+   * Secret parameters of a request, encrypted by the caller; kept before the request is filed. The first text stays. Forgotten by
+   * `forgetSealed` when the request has ended: no item and no undone build speaks of it. Answers how many went.
+   */
+  keepSealed(request: string, text: string): Promise<void>;
+  sealed(request: string): Promise<string | undefined>;
+  forgetSealed(): Promise<number>;
   /** Configurations by digest. */
   config(digest: string): Promise<SiteConfig | undefined>;
   saveConfig(config: SiteConfig): Promise<void>;

@@ -75,9 +75,9 @@ function withPipeline(
 }
 
 function onRun(draft: Draft, rules: Rules, request: FactOf<'RunRequested'>): string {
-  const { id, by, job, change, params, vote } = request;
+  const { id, by, job, change, params, sealed, vote } = request;
   if (own(rules.config.jobs, job) === undefined) return `refused: no job ${job}`;
-  const run = { request: id, by, job, params, vote };
+  const run = { request: id, by, job, params, vote, ...(sealed === undefined ? {} : { sealed }) };
   if (change === undefined) return addRun(draft, rules, run, undefined);
   const connection = request.connection ?? rules.layout.pipelines[0]?.source;
   if (connection === undefined) return 'refused: which Gerrit?';

@@ -99,6 +99,9 @@ export function onNodesAnswered(draft: Draft, rules: Rules, fact: NodesAnswered)
     config: rules.config.digest,
     lease: outcome.lease,
     params: { ...pending.params },
+    ...(item.run?.sealed === undefined
+      ? {}
+      : { sealed: { request: item.run.request, names: [...item.run.sealed] } }),
     logPath: build.logPath,
   });
   put(draft, 'pending', id, { kind: 'build', item: item.id, job: build.job });

@@ -17,7 +17,7 @@ export function addRun(
 ): string {
   const pipeline = rules.pipelines.get(runPipeline)?.pipeline;
   if (pipeline === undefined) return `no pipeline ${runPipeline}`;
-  const { request, by, job, params, vote } = run;
+  const { request, by, job, params, sealed, vote } = run;
   if (own(rules.config.jobs, job) === undefined) return `no job ${job}`;
   const subject: Subject =
     change === undefined
@@ -28,7 +28,13 @@ export function addRun(
     ignoreRequirements: true,
     jobs: [{ job, children: [] }],
     quiet: true,
-    run: { request, by, params, ...(reportAs === undefined ? {} : { reportAs }) },
+    run: {
+      request,
+      by,
+      params,
+      ...(sealed === undefined ? {} : { sealed }),
+      ...(reportAs === undefined ? {} : { reportAs }),
+    },
   });
   return vote && reportAs === undefined && change !== undefined
     ? `${note}; no pipeline runs ${job} for ${change.project}, so nothing will be voted`

@@ -4,6 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { didYouMean } from '../../jobs/problem.ts';
 import type { Fact } from '../../pipelines/event.ts';
+import { partParams, passwordsOf } from '../../pipelines/sealed.ts';
 import type { Guard } from '../auth.ts';
 import { findBuild } from '../builds.ts';
 import {
@@ -39,8 +40,10 @@ export function addRequests(app: FastifyInstance, ports: ServerPorts, guard: Gua
     request: FastifyRequest,
     kind: string,
     make: (asked: { at: number; id: string; by: string }) => Fact,
+    before?: (id: string) => Promise<void>,
   ): Promise<Accepted> {
     const id = keyOf(request) ?? `${kind}-${randomUUID()}`;
+    await before?.(id);
     const asked = { at: ports.now(), id, by: askers.get(request) ?? '' };
     const filed = await ports.file([{ key: `request/${id}`, fact: make(asked) }]);
     return { id, note: filed === 0 ? `asked before as ${id}` : null };
@@ -61,14 +64,24 @@ export function addRequests(app: FastifyInstance, ports: ServerPorts, guard: Gua
       if (config !== undefined && !Object.hasOwn(config.jobs, job)) {
         throw unknown('job', job, Object.keys(config.jobs));
       }
-      const accepted = await ask(request, 'run', (asked) => ({
-        kind: 'RunRequested',
-        ...asked,
-        job,
-        params,
-        vote,
-        ...(change === undefined ? {} : { change: changeOf(change) }),
-      }));
+      // Without a configuration nobody knows which are passwords: then all are kept like one.
+      const passwords = config === undefined ? undefined : passwordsOf(config.jobs[job]);
+      const { open, secret } = partParams(params, (name) => passwords?.includes(name) ?? true);
+      const sealed = Object.keys(secret);
+      const accepted = await ask(
+        request,
+        'run',
+        (asked) => ({
+          kind: 'RunRequested',
+          ...asked,
+          job,
+          params: open,
+          vote,
+          ...(sealed.length === 0 ? {} : { sealed }),
+          ...(change === undefined ? {} : { change: changeOf(change) }),
+        }),
+        async (id) => (sealed.length === 0 ? undefined : await ports.seal(id, secret)),
+      );
       return reply.code(202).send(accepted);
     },
   );

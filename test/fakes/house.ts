@@ -7,6 +7,8 @@ import type { LiveBuild, Probe, ServerPorts, TokenRule } from '../../server/port
 
 /** The house behind the door, for its tests: plain values that a test sets and looks at. */
 export interface TestHouse {
+  /** What was sealed, by request. */
+  readonly sealed: Map<string, Readonly<Record<string, string>>>;
   status: ZuulStatus;
   /** How often the status was asked for. */
   asked: number;
@@ -49,6 +51,7 @@ export function house(): TestHouse {
     filed: [],
     runs: new Map(),
     tokens: [{ name: 'ann', sha256: createHash('sha256').update('sesame').digest('hex') }],
+    sealed: new Map<string, Readonly<Record<string, string>>>(),
     probes: { database: () => Promise.resolve({ ok: true, detail: 'PGlite' }) },
     broken: undefined,
     logs: '/nonexistent',
@@ -71,6 +74,10 @@ export function house(): TestHouse {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only these parts of a configuration are looked at
       config: () => config as unknown as SiteConfig,
       look: (of, signal) => test.look(of, signal),
+      seal: (request, params) => {
+        test.sealed.set(request, params);
+        return Promise.resolve();
+      },
       estimate: () => 60_000,
       sweeps: () => Promise.resolve([]),
       problems: () => ({ at: 1, taken: true, problems: [] }),

@@ -60,6 +60,8 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     '  local:',
     `    max-parallel-jobs: ${spec.parallel ?? 4}`,
     `    ${jobUser()}`,
+    'secret-store:',
+    `  key: ${join(spec.dir, 'secret.key')}`,
     ...(spec.more ?? []),
     ...(spec.databaseUrl === undefined ? [] : ['database:', `  url: ${spec.databaseUrl}`]),
     ...(spec.redisUrl === undefined ? [] : ['redis:', `  url: ${spec.redisUrl}`]),

@@ -3,6 +3,7 @@ import { Fault } from '../../pipelines/fault.ts';
 import type { Filed, HistoryQuery, HistoryRow, LedgerEntry, Row, SiteConfig } from '../../pipelines/ports.ts';
 import { Mutex, ownClaims, unlessAborted } from '../store/database.ts';
 import { finishedAt, shortField } from '../store/history.ts';
+import { UNFILED } from '../store/sealed.ts';
 import type { SqlStore } from '../store/store.ts';
 import { fromJson } from '../store/text.ts';
 import { ASIDE } from '../store/turn.ts';
@@ -31,6 +32,7 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
   const actions = new Map<string, Entry>();
   const effects = new Map<string, string>();
   const configs = new Map<string, string>();
+  const sealed = new Map<string, { readonly text: string; readonly at: number }>();
   const history = new Map<string, HistoryRow>();
   const leadership = new Mutex();
   const claims = ownClaims();
@@ -159,6 +161,27 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
     },
     saveEffect: async (action, value) => {
       effects.set(action, JSON.stringify(value ?? null));
+    },
+    keepSealed: async (request, text) => {
+      if (!sealed.has(request)) sealed.set(request, { text, at: now() });
+    },
+    sealed: async (request) => sealed.get(request)?.text,
+    forgetSealed: async () => {
+      const before = sealed.size;
+      for (const [request, { at }] of sealed) {
+        const filed = facts.get(`request/${request}`);
+        const waits = filed === undefined ? at >= now() - UNFILED : filed.usedAt === undefined;
+        const spoken = (value: unknown) =>
+          JSON.stringify(value).includes(`"request":${JSON.stringify(request)}`);
+        const lives = [...world.values()].some(
+          (row) => (row.table === 'items' || row.table === 'fetches') && spoken(row.value),
+        );
+        const builds = [...actions.values()].some(
+          ({ action, done }) => !done && action.kind === 'build' && spoken(action),
+        );
+        if (!waits && !lives && !builds) sealed.delete(request);
+      }
+      return before - sealed.size;
     },
     config: async (digest) => {
       const text = configs.get(digest);

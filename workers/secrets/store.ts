@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { link, mkdir, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { readGuarded, unreadable, writeGuarded } from './guarded.ts';
 import { seal, unseal } from './seal.ts';
@@ -38,8 +39,7 @@ export async function writeStore(
   content: Uint8Array,
   at: number,
 ): Promise<{ madeKey: boolean }> {
-  const madeKey = !(await exists(place.key)) && !(await exists(place.file));
-  if (madeKey) await writeGuarded(place.key, `${randomBytes(32).toString('base64')}\n`);
+  const madeKey = !(await exists(place.file)) && (await makeKey(place.key));
   const entries = await entriesOf(place);
   entries[name] = { value: Buffer.from(content).toString('base64'), changedAt: at };
   await save(place, entries);
@@ -56,7 +56,7 @@ export async function dropFromStore(place: StorePlace, name: string): Promise<bo
 
 async function entriesOf(place: StorePlace): Promise<Entries> {
   if (!(await exists(place.file))) return {};
-  const text = await unseal((await readGuarded(place.file)).toString('utf8'), await keyOf(place));
+  const text = await unseal((await readGuarded(place.file)).toString('utf8'), await readKey(place.key));
   const entries = text === undefined ? undefined : Entries.safeParse(JSON.parse(text)).data;
   if (entries !== undefined) return { ...entries };
   const hint = `it was sealed with another key, or changed by somebody: bring back the key that belongs to it`;
@@ -64,11 +64,30 @@ async function entriesOf(place: StorePlace): Promise<Entries> {
 }
 
 async function save(place: StorePlace, entries: Entries): Promise<void> {
-  await writeGuarded(place.file, await seal(JSON.stringify(entries), await keyOf(place)));
+  await writeGuarded(place.file, await seal(JSON.stringify(entries), await readKey(place.key)));
+}
+
+/** Makes the key unless there is one; of several processes that try, one does. Answers whether it is new. */
+export async function makeKey(key: string): Promise<boolean> {
+  if (await exists(key)) return false;
+  const aside = `${key}.${randomBytes(6).toString('hex')}`;
+  try {
+    await mkdir(dirname(key), { recursive: true, mode: 0o700 });
+    await writeGuarded(aside, `${randomBytes(32).toString('base64')}\n`);
+    // A link, unlike a rename, never replaces what somebody else made meanwhile.
+    await link(aside, key);
+    return true;
+  } catch (caught) {
+    if (caught instanceof Error && 'code' in caught && caught.code === 'EEXIST') return false;
+    const hint = 'name a place that Stackgate can write to, or a file that is there (`secret-store.key`)';
+    throw unreadable(key, 'cannot be made', hint, caught);
+  } finally {
+    await unlink(aside).catch(() => undefined);
+  }
 }
 
 /** The content of the key file without a line end, so that a passphrase typed by an editor works, too. */
-async function keyOf({ key }: StorePlace): Promise<Buffer> {
+export async function readKey(key: string): Promise<Buffer> {
   const content = await readGuarded(key);
   const trimmed = content.toString('latin1').trimEnd();
   if (trimmed.length >= 16) return Buffer.from(trimmed, 'latin1');

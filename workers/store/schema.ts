@@ -93,4 +93,14 @@ export const MIGRATIONS: readonly { readonly version: number; readonly sql: stri
       );
     `,
   },
+  {
+    version: 3,
+    sql: `
+      CREATE TABLE stackgate.sealed (
+        request text PRIMARY KEY,
+        value text NOT NULL,
+        saved_at bigint NOT NULL
+      );
+    `,
+  },
 ];

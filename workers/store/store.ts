@@ -8,6 +8,7 @@ import { migrate } from './migrate.ts';
 import { answerAction, beginAction, cancelledActions, isDoneAction, undoneActions } from './outbox.ts';
 import { prune, type Retention } from './prune.ts';
 import { readRows } from './rows.ts';
+import { forgetSealed, keepSealed, sealedText } from './sealed.ts';
 import { fromJson, toText } from './text.ts';
 import { writeTurn } from './turn.ts';
 import { wakeup } from './wakeup.ts';
@@ -122,6 +123,9 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
         ),
       );
     },
+    keepSealed: (request, text) => write('seal', (sql) => keepSealed(sql, request, text, now())),
+    sealed: (request) => sealedText(db, request),
+    forgetSealed: () => write('unseal', (sql) => forgetSealed(sql, now())),
     config: async (digest) => {
       const [row] = await db.query<{ value: string }>(
         'SELECT value FROM stackgate.configs WHERE digest = $1',

@@ -279,6 +279,48 @@ export function storeConformance(name: string, open: OpenStore): void {
       expect(await store.site()).toMatch(/^[0-9a-f]{16}$/);
     });
 
+    test('keeps secret parameters until their request has ended', async () => {
+      let clock = 1_000;
+      const store = await open(() => clock);
+      const { epoch } = await store.lead(never);
+      await store.keepSealed('run-1', 'first');
+      await store.keepSealed('run-1', 'second');
+      expect(await store.sealed('run-1')).toBe('first');
+      expect(await store.sealed('run-10')).toBeUndefined();
+      expect(await store.forgetSealed()).toBe(0);
+      await store.file([event('request/run-1')]);
+      expect(await store.forgetSealed()).toBe(0);
+      const used = (await store.unused(9)).map(({ seq }) => ({ seq, note: '' }));
+      const item = { table: 'items', key: 'i', value: { run: { request: 'run-1' } } };
+      await store.commit(turn(epoch, { used, world: { put: [item], drop: [] } }));
+      expect(await store.forgetSealed()).toBe(0);
+      const build: Action = {
+        kind: 'build',
+        id: 'build-1',
+        uuid: '0'.repeat(32),
+        number: 1,
+        job: 'j',
+        pipeline: 'run',
+        project: '',
+        config: '',
+        lease: 'l',
+        params: {},
+        sealed: { request: 'run-1', names: ['PW'] },
+        logPath: 'run/j/0000000',
+      };
+      await store.commit(turn(epoch, { world: { put: [], drop: [item] }, actions: [build] }));
+      await store.begin('build-1');
+      await store.commit(turn(epoch, { actions: [cancel('c', 'build-1')] }));
+      expect(await store.forgetSealed()).toBe(0);
+      await store.keepSealed('run-10', 'another');
+      await store.answer('build-1');
+      expect(await store.forgetSealed()).toBe(1);
+      expect(await store.sealed('run-1')).toBeUndefined();
+      // Sealed, but its asker died before it asked.
+      clock += 2 * 86_400_000;
+      expect(await store.forgetSealed()).toBe(1);
+    });
+
     test('finds builds, items and reports', async () => {
       const store = await open();
       const { epoch } = await store.lead(never);
