@@ -30,7 +30,8 @@ try {
   const pool = await openLauncher({
     site: siteId,
     config,
-    providers: config.providers.map((own) => ({ provider: cloud, config: own })),
+    providers: [],
+    open: () => cloud,
     records: poolRows(db),
     timer: wallClock,
     random: Math.random,

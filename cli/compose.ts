@@ -53,7 +53,7 @@ export function compose(
 ): Composition {
   const roles = new Set(process === 'start' ? ALL : [process]);
   const { site, base } = opening;
-  const house = openHouse({ roles, site, base, version, log });
+  const house = openHouse({ roles, site, base, opened: opening.config, version, log });
   house.made.read = { at: Date.now(), taken: true, problems: opening.problems };
   return {
     parts: partsOf(opening)[process].map((part) => part(house)),

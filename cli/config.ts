@@ -5,6 +5,7 @@ import type { JobDefinition } from '../jobs/definition.ts';
 import type { JjbSettings } from '../jobs/jjb/load.ts';
 import { didYouMean, isError, type Problem, type SourceFile } from '../jobs/problem.ts';
 import { type JobsRead, readJobs } from '../jobs/resolve.ts';
+import type { PoolFiles } from '../nodepool/config/files.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
 import type { Compared } from '../pipelines/layout/diff.ts';
 import type { LayoutMemory } from '../pipelines/layout/memory.ts';
@@ -119,7 +120,7 @@ export function readConfig(site: Site, base: string, options: ReadOptions = {}):
       ...(scripts.files === undefined ? {} : { slaveScripts: new Set(scripts.files.keys()) }),
     },
   );
-  const pool = readSitePool(site, base);
+  const pool = readSitePool(site, root);
   sources.push(...jobsRead.included, ...(pool.source === undefined ? [] : [pool.source]));
   problems.push(...pool.problems);
   problems.push(...(layoutRead?.problems ?? []), ...jobsRead.problems);
@@ -130,7 +131,7 @@ export function readConfig(site: Site, base: string, options: ReadOptions = {}):
   }
   const read = { problems, sources, jobs: jobsRead, ...(layout === undefined ? {} : { layout }) };
   if (layout === undefined || problems.some(isError)) return read;
-  return { ...read, config: freeze(throttled(layout, jobsRead.jobs), jobsRead.jobs) };
+  return { ...read, config: freeze(throttled(layout, jobsRead.jobs), jobsRead.jobs, pool.config.files) };
 }
 
 function jjbSettings({ jjb }: Site, root: string): JjbSettings {
@@ -144,14 +145,14 @@ function jjbSettings({ jjb }: Site, root: string): JjbSettings {
   };
 }
 
-function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>): SiteConfig {
+function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>, pool: PoolFiles): SiteConfig {
   const digest = createHash('sha256')
-    .update(JSON.stringify([layout, jobs]))
+    .update(JSON.stringify([layout, jobs, pool]))
     .digest('hex');
   const needs = Object.fromEntries(
     Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]),
   );
-  return { digest, layout, jobs, needs };
+  return { digest, layout, jobs, needs, pool };
 }
 
 /** Jobs that may run so many times at once hold a semaphore, unless the layout has another lock for them. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Launcher, LauncherEvents } from '../nodepool/launcher.ts';
+import type { SiteConfig } from '../pipelines/ports.ts';
 import type { World } from '../pipelines/world.ts';
 import type { ConfigProblems } from '../server/ports.ts';
 import type { Intake } from '../workers/intake.ts';
@@ -22,6 +23,8 @@ export interface House {
   readonly site: Site;
   /** Paths of the site file start here. */
   readonly base: string;
+  /** The configuration as it was read at the start; the one in force is in the store. */
+  readonly opened: SiteConfig;
   readonly data: string;
   readonly version: string;
   readonly log: Logger;

@@ -56,7 +56,7 @@ function program(): Command {
     )
     .addHelpText(
       'after',
-      '\nSIGHUP reloads layout and jobs; SIGTERM stops and leaves builds running, the next start finds them.\n\nExample:\n  stackgate start --config /etc/stackgate/stackgate.yaml',
+      '\nSIGHUP reloads layout, jobs and nodepool.yaml; SIGTERM stops and leaves builds running, the next start finds them.\n\nExample:\n  stackgate start --config /etc/stackgate/stackgate.yaml',
     )
     .action(async (options: { config?: string }) => end(await start(options.config)));
   addRoles(main, end);

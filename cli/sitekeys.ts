@@ -158,7 +158,7 @@ export const Site = z.strictObject({
     })
     .optional()
     .describe(
-      'The data repository: `layout`, `jobs` and `jjb.include-path` are paths in it, and every new commit that is valid takes effect.',
+      'The data repository: `layout`, `jobs`, `jjb.include-path` and `nodes.nodepool` are paths in it, and every new commit that is valid takes effect.',
     ),
   layout: Path.default('layout.yaml').describe(
     "Zuul v2's layout file ([layout.md](layout.md)): pipelines, projects, jobs' rules.",

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
 import { type HoldRecord, type NodeRecord, nodeId, type OfflineRecord, offlineKey } from './node.ts';
+import { hostOfPlace } from './providers/place.ts';
 
 /** What people change: hold, give back, delete, take offline. Every change is written before it is answered. */
 
@@ -26,7 +27,8 @@ export interface Admin {
 }
 
 export function adminOf(context: Context): Admin {
-  const { book, lives, desks, options } = context;
+  const { book, lives, options } = context;
+  const desks = context.desks.all;
 
   const found = (id: string): NodeRecord | Told =>
     book.nodes.get(nodeId(id)) ?? { kind: 'absent', reason: `there is no node ${id}` };
@@ -146,5 +148,5 @@ export function adminOf(context: Context): Admin {
 }
 
 function isAt({ provider, place }: NodeRecord, wanted: string, host: string | undefined): boolean {
-  return provider === wanted && (host === undefined || place?.slice(0, place.lastIndexOf('/')) === host);
+  return provider === wanted && (host === undefined || (place !== undefined && hostOfPlace(place) === host));
 }

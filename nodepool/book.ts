@@ -1,6 +1,14 @@
 import { Fault } from '../pipelines/fault.ts';
 import type { WorldPatch } from '../pipelines/ports.ts';
-import { HoldRecord, NodeRecord, nodeId, OfflineRecord, offlineKey, RequestRecord } from './node.ts';
+import {
+  ConfigRecord,
+  HoldRecord,
+  NodeRecord,
+  nodeId,
+  OfflineRecord,
+  offlineKey,
+  RequestRecord,
+} from './node.ts';
 import type { PoolRecords } from './records.ts';
 import type { Timer } from './timer.ts';
 
@@ -14,6 +22,8 @@ export interface Book {
   readonly requests: ReadonlyMap<string, RequestRecord>;
   readonly holds: ReadonlyMap<string, HoldRecord>;
   readonly offline: ReadonlyMap<string, OfflineRecord>;
+  /** Undefined: this is the first life. */
+  readonly config: ConfigRecord | undefined;
   /** A number nobody had before; durable with the next write. */
   next(): string;
   /** The copy changes at once, so that whoever plans next sees it; act outside only after it resolved. */
@@ -30,6 +40,7 @@ export interface Change {
     readonly requests?: readonly RequestRecord[];
     readonly holds?: readonly HoldRecord[];
     readonly offline?: readonly OfflineRecord[];
+    readonly config?: ConfigRecord;
   };
   readonly drop?: {
     readonly nodes?: readonly string[];
@@ -49,12 +60,14 @@ export async function openBook(
   const requests = new Map<string, RequestRecord>();
   const holds = new Map<string, HoldRecord>();
   const offline = new Map<string, OfflineRecord>();
+  let config: ConfigRecord | undefined;
   let last = 0;
   for (const { table, key, value } of await records.all()) {
     if (table === 'node') nodes.set(key, NodeRecord.parse(value));
     if (table === 'request') requests.set(key, RequestRecord.parse(value));
     if (table === 'hold') holds.set(key, HoldRecord.parse(value));
     if (table === 'offline') offline.set(key, OfflineRecord.parse(value));
+    if (table === 'config') config = ConfigRecord.parse(value);
     if (table === 'counter') last = Number(value);
   }
   let counted = last;
@@ -98,6 +111,9 @@ export async function openBook(
     requests,
     holds,
     offline,
+    get config() {
+      return config;
+    },
     next: () => nodeId(++last),
     write(change) {
       apply(change);
@@ -133,6 +149,7 @@ export async function openBook(
     for (const request of put?.requests ?? []) requests.set(request.id, request);
     for (const hold of put?.holds ?? []) holds.set(hold.id, hold);
     for (const record of put?.offline ?? []) offline.set(offlineKey(record), record);
+    config = put?.config ?? config;
   }
 }
 
@@ -143,6 +160,7 @@ function namesOf({ put, drop }: Change): string[] {
   return [
     ...(put?.nodes ?? []).map((node) => `node.${node.state.phase}`),
     ...(put?.requests ?? []).map((request) => `request.${request.state.phase}`),
+    ...(put?.config === undefined ? [] : ['config']),
     ...((drop?.nodes ?? []).length > 0 ? ['node.gone'] : []),
     ...((drop?.requests ?? []).length > 0 ? ['request.gone'] : []),
   ];
@@ -162,6 +180,7 @@ function patchOf(changes: readonly Change[]): { put: Mutable<WorldPatch['put']>;
     for (const request of put?.requests ?? []) say('request', request.id, request);
     for (const hold of put?.holds ?? []) say('hold', hold.id, hold);
     for (const record of put?.offline ?? []) say('offline', offlineKey(record), record);
+    if (put?.config !== undefined) say('config', 'pool', put.config);
   }
   const all = [...rows.values()];
   return {

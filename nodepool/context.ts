@@ -1,6 +1,8 @@
 import type { Lease, NodeRequest } from '../pipelines/ports.ts';
 import type { Book } from './book.ts';
-import type { Desk, Say } from './desk.ts';
+import type { Standing } from './config/standing.ts';
+import type { Say } from './desk.ts';
+import type { Desks } from './desks.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { leasedNode } from './lease.ts';
 import type { Lives } from './life.ts';
@@ -11,10 +13,12 @@ import { type Shape, shapeOf } from './shape.ts';
 export interface Context {
   readonly options: LauncherOptions;
   readonly book: Book;
-  readonly desks: ReadonlyMap<string, Desk>;
+  readonly desks: Desks;
   readonly lives: Lives;
+  /** The configuration in force, and what is still as it was before. */
+  standing: Standing;
   /** What requests ask for, read once. */
-  readonly shapes: WeakMap<RequestRecord['nodes'], Shape>;
+  shapes: WeakMap<RequestRecord['nodes'], Shape>;
   readonly waiters: Map<string, Waiter>;
   /** Node sets that are being joined, by request. */
   readonly joining: Map<string, Promise<void>>;
@@ -43,10 +47,10 @@ export function nodesOf({ book }: Pick<Context, 'book'>, request: string): NodeR
 }
 
 /** Undefined when the configuration no longer knows what it asks for. */
-export function shapeFor({ options, shapes }: Context, { nodes }: RequestRecord): Shape | undefined {
+export function shapeFor({ standing, shapes }: Context, { nodes }: RequestRecord): Shape | undefined {
   const known = shapes.get(nodes);
   if (known !== undefined) return known;
-  const read = shapeOf(nodes, options.config);
+  const read = shapeOf(nodes, standing.wanted);
   if (read.kind !== 'shape') return undefined;
   shapes.set(nodes, read.shape);
   return read.shape;
@@ -57,7 +61,7 @@ export function leaseFrom(context: Context, request: RequestRecord): Lease {
   if (request.state.phase === 'granted') return { id: leaseOf(request.id), nodes: request.state.nodes };
   const shape = shapeFor(context, request);
   const nodes = nodesOf(context, request.id).map((node) => {
-    const desk = context.desks.get(node.provider);
+    const desk = context.desks.all.get(node.provider);
     const place = desk?.provider.places?.find((each) => each.id === node.place);
     return leasedNode(node, shape?.members[node.member ?? 0], desk?.config, place);
   });

@@ -38,6 +38,8 @@ export interface Desk {
   view(closed: string | undefined, out: ReadonlyMap<string, string>): ProviderView;
   /** Calls so far, by name of the method: for metrics. */
   readonly calls: ReadonlyMap<string, number>;
+  /** Closes the provider when the calls under way have ended. */
+  close(): Promise<void>;
 }
 
 const probeEvery = 5 * 60_000;
@@ -48,6 +50,7 @@ const outPause = 60_000;
 export function openDesk(provider: Provider, config: ProviderConfig, timer: Timer, log: Say): Desk {
   let nextCall = 0;
   const calls = new Map<string, number>();
+  const underWay = new Set<Promise<unknown>>();
   let probed: Probed | undefined;
   let probeAt = 0;
   /** It will have nothing to do with us. */
@@ -74,7 +77,9 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
       await turn(signal);
       calls.set(name, (calls.get(name) ?? 0) + 1);
       try {
-        const done = await within(timer, config.apiTimeout, signal, work);
+        const call = within(timer, config.apiTimeout, signal, work);
+        underWay.add(call);
+        const done = await call.finally(() => underWay.delete(call));
         if (done.kind === 'done') return done.value;
         return { kind: 'transient', reason: `no answer within ${Math.round(config.apiTimeout / 1000)} s` };
       } catch (caught) {
@@ -124,6 +129,10 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
       if (answer.kind === 'permanent') shut = answer.reason;
       log('probe failed', { provider: config.name, reason: answer.reason });
       probeAt = timer.now() + outPause;
+    },
+    async close() {
+      await Promise.allSettled(underWay);
+      await provider[Symbol.asyncDispose]();
     },
     view(closed, out) {
       const now = timer.now();

@@ -10,10 +10,13 @@ import { within } from './timer.ts';
 /** Joins the nodes of a lease (network, /etc/nodepool) and parts them. Both are idempotent. */
 export interface Joiner {
   /** `node`: the pool's id of the one to blame, where one is. */
-  up(shape: Shape, lease: Lease, signal: AbortSignal): Promise<Joined>;
+  up(ties: Ties, lease: Lease, signal: AbortSignal): Promise<Joined>;
   /** For machines that outlive their lease. */
-  down(shape: Shape, lease: Lease, signal: AbortSignal): Promise<void>;
+  down(ties: Ties, lease: Lease, signal: AbortSignal): Promise<void>;
 }
+
+/** What makes several nodes one set. */
+export type Ties = Pick<Shape, 'network' | 'ready'>;
 
 export type Joined =
   | { readonly kind: 'joined' }
@@ -71,7 +74,15 @@ async function grant(context: Context, id: string, shape: Shape): Promise<void> 
     (node): NodeRecord => ({ ...node, build, job, state: { phase: 'in-use' }, phaseAt: at }),
   );
   const lease = leaseFrom(context, now.request);
-  const state: RequestState = { phase: 'granted', provider: now.provider, at, nodes: [...lease.nodes] };
+  const { network } = shape;
+  const ties = network === undefined ? {} : { network };
+  const state: RequestState = {
+    phase: 'granted',
+    provider: now.provider,
+    at,
+    nodes: [...lease.nodes],
+    ...ties,
+  };
   const granted: RequestRecord = { ...now.request, state };
   await book.write({ put: { nodes, requests: [granted] } });
   options.events?.granted?.(granted, at - granted.since);
@@ -94,10 +105,10 @@ async function join({ options, stop }: Context, shape: Shape, lease: Lease): Pro
 }
 
 /** Machines of ours are always made into a set, if of one; a host that stays is only when it has company. */
-export function isJoined(shape: Shape, lease: Lease): boolean {
+export function isJoined(ties: Ties, lease: Lease): boolean {
   const reached = lease.nodes.filter((node) => node.address !== undefined);
   if (reached.length === 0) return false;
-  return reached.length > 1 || shape.network !== undefined || reached[0]?.id === reached[0]?.node;
+  return reached.length > 1 || ties.network !== undefined || reached[0]?.id === reached[0]?.node;
 }
 
 /** The nodes to blame go; the request gets others, as often as its provider may fail. */

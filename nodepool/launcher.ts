@@ -2,9 +2,12 @@ import { setMaxListeners } from 'node:events';
 import { Fault } from '../pipelines/fault.ts';
 import type { NodePool } from '../pipelines/ports.ts';
 import { openBook } from './book.ts';
+import { change, standingOf } from './changing.ts';
 import type { PoolConfig, ProviderConfig } from './config/config.ts';
+import { stand } from './config/standing.ts';
 import type { Context } from './context.ts';
-import { openDesk, type Say } from './desk.ts';
+import type { Say } from './desk.ts';
+import { openDesks } from './desks.ts';
 import type { Joiner } from './granting.ts';
 import type { Ended } from './holds.ts';
 import { type LaunchEnd, lives, type NodeTest } from './life.ts';
@@ -27,9 +30,11 @@ import { watchProvider } from './watch.ts';
 export interface LauncherOptions {
   /** 16 hex: the mark of our machines. */
   readonly site: string;
+  /** What nodepool.yaml says at the start. */
   readonly config: PoolConfig;
-  /** Each with its part of the configuration. */
+  /** Those that no nodepool.yaml has: this machine. */
   readonly providers: readonly { readonly provider: Provider; readonly config: ProviderConfig }[];
+  readonly open: (config: ProviderConfig) => Provider;
   readonly records: PoolRecords;
   readonly timer: Timer;
   /** In [0, 1): spreads what is tried again. */
@@ -53,6 +58,8 @@ export interface LauncherEvents {
 }
 
 export interface Launcher extends NodePool {
+  /** Another nodepool.yaml is in force: what it no longer has is drained. Resolves when that is written down. */
+  reconfigure(config: PoolConfig): Promise<void>;
   /** For people: what is known, and ways to change it (admin.ts). */
   readonly context: Context;
   /** Fails when the records can no longer be written. */
@@ -71,10 +78,6 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
   const stop = ending.signal;
   // Every node and every wait listens to it.
   setMaxListeners(0, stop);
-  const opened = options.providers.map(
-    ({ provider, config }) => [config.name, openDesk(provider, config, timer, log)] as const,
-  );
-  const desks = new Map(opened);
   let isAsked = false;
   let fail: (error: unknown) => void = () => undefined;
   const running = new Promise<void>((resolve, reject) => {
@@ -84,12 +87,23 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
   running.catch(() => undefined);
 
   const { site, random, test, events } = options;
+  const leaked = (provider: string) => events?.leaked?.(provider);
+  const desks = openDesks({
+    options,
+    log,
+    stop,
+    watch: (desk, until) =>
+      watchProvider({ desk, book, lives: context.lives, timer, stop: until, log, leaked }),
+  });
+  // As the last life left it; what is wanted now is put in force like any other change.
+  const standing = standingOf(book.config) ?? stand(undefined, options.config, []);
   const launched = (node: NodeRecord, end: LaunchEnd, ms: number) => events?.launched?.(node, end, ms);
   const context: Context = {
     options,
     book,
     desks,
-    lives: lives({ site, book, desks, timer, random, test, stop, log, changed, broken, launched }),
+    lives: lives({ site, book, desks: desks.all, timer, random, test, stop, log, changed, broken, launched }),
+    standing,
     shapes: new WeakMap(),
     waiters: new Map(),
     joining: new Map(),
@@ -102,24 +116,23 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
   const plans: Planner = planner(context);
   const pool = poolOver(context, plans);
 
+  // Written before anything that follows from it.
+  change(context, options.config).catch(broken);
   for (const id of book.nodes.keys()) context.lives.poke(id);
-  const leaked = (provider: string) => events?.leaked?.(provider);
-  const loops = [...desks.values()].map((desk) =>
-    watchProvider({ desk, book, lives: context.lives, timer, stop, log, leaked }),
-  );
-  loops.push(beat());
+  const beats = beat();
 
   return {
     ...pool,
     context,
     running,
+    reconfigure: (config) => change(context, config),
     async [Symbol.asyncDispose]() {
       ending.abort(new Fault('stopped', 'the node pool was closed', { retry: true }));
       await pool.close();
-      await Promise.allSettled([...loops, ...context.joining.values()]);
+      await Promise.allSettled([beats, ...context.joining.values()]);
       await context.lives.settled();
       await book.settled().catch(() => undefined);
-      for (const { provider } of desks.values()) await provider[Symbol.asyncDispose]();
+      await desks.close();
     },
   };
 
@@ -149,7 +162,7 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
   async function beat(): Promise<void> {
     while (!stop.aborted) {
       try {
-        await Promise.all([...desks.values()].map((desk) => desk.probe(stop)));
+        await Promise.all([...desks.all.values()].map((desk) => desk.probe(stop)));
         changed();
         await timer.sleep(heartbeat, stop);
       } catch (caught) {

@@ -213,7 +213,11 @@ export function lives(options: LifeOptions): Lives {
       tries.delete(id);
       desk.made(confirmed(node));
       const state: NodeState = machine.state === 'active' ? { phase: 'testing' } : { phase: 'building' };
-      await api.move(id, ['building'], state, { machine: recordOf(machine) });
+      const isBuilt = await api.move(id, ['building'], state, { machine: recordOf(machine) });
+      const now = book.nodes.get(id);
+      // Somebody moved it meanwhile: a list tells when its machine has gone only if it knows which.
+      if (!isBuilt && now !== undefined)
+        await book.write({ put: { nodes: [{ ...now, machine: recordOf(machine) }] } });
       if (machine.state === 'failed') api.seen(node, machine);
       return machine.state === 'failed' ? 'parked' : 'on';
     }

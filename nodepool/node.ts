@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { NodeSpec, Precedence } from '../pipelines/action.ts';
 import type { Lease, LeasedNode } from '../pipelines/ports.ts';
+import { PoolFiles } from './config/files.ts';
+import { NetworkSpec } from './network/spec.ts';
 
 /**
  * What the pool writes down: nodes, requests, holds, and machines a person took out. Everything the launcher does is a change of
@@ -96,6 +98,8 @@ export const RequestState = z.discriminatedUnion('phase', [
     provider: z.string(),
     at: Ms,
     nodes: z.array(z.custom<LeasedNode>((value) => typeof value === 'object' && value !== null)),
+    /** What joined them, whatever nodepool.yaml says by now. */
+    network: NetworkSpec.optional(),
   }),
 ]);
 export type RequestState = z.infer<typeof RequestState>;
@@ -145,6 +149,15 @@ export const OfflineRecord = z.object({
   at: Ms,
 });
 export type OfflineRecord = z.infer<typeof OfflineRecord>;
+
+/** The configuration in use, and what is still as it was before (config/standing.ts). */
+export const ConfigRecord = z.object({
+  /** The oldest that something still stands in first; the last is what nodepool.yaml says now. */
+  files: z.array(PoolFiles),
+  /** Providers, or hosts of them, that are not yet as the last file says. */
+  old: z.array(z.object({ provider: z.string(), host: z.string().optional() })),
+});
+export type ConfigRecord = z.infer<typeof ConfigRecord>;
 
 /** A lease's id follows from its request's, so that asking again after a crash is asking for the same one. */
 export function leaseOf(request: string): string {

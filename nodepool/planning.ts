@@ -1,8 +1,21 @@
-import { type Allocation, allocate, type Demand, type Order, type Plan, type Situation } from './allocate.ts';
+import {
+  type Allocation,
+  allocate,
+  type Demand,
+  type Order,
+  type Plan,
+  type ProviderView,
+  type Situation,
+} from './allocate.ts';
+import { isLeaving, settleChange } from './changing.ts';
+import { leaving } from './config/standing.ts';
 import { type Context, forget, labelOf, nodesOf, refuse, shapeFor } from './context.ts';
+import type { Desk } from './desk.ts';
 import { settle } from './granting.ts';
-import { freed, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
+import { freed, isStock, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
 import { starving } from './order.ts';
+import { hostOfPlace } from './providers/place.ts';
+import { placesOf } from './providers/static.ts';
 import type { Shape } from './shape.ts';
 
 /** Makes a plan of everything that is known (allocate.ts), writes it down, and sets the nodes going. */
@@ -20,7 +33,7 @@ const forgotten = 10 * 60_000;
 
 export function planner(context: Context): Planner {
   const { book, desks, lives, options, waiters } = context;
-  const { timer, config } = options;
+  const { timer } = options;
   /** When something of a label was last given. */
   const given = new Map<string, number>();
   let why: Plan['why'] = new Map();
@@ -29,6 +42,7 @@ export function planner(context: Context): Planner {
     why: (request) => why.get(request),
     plan() {
       const now = timer.now();
+      clear();
       const demands = demandsNow(now);
       const plan = allocate(situation(demands, now));
       why = plan.why;
@@ -40,6 +54,7 @@ export function planner(context: Context): Planner {
       for (const { node, reason } of plan.retire) remove(node, ['ready'], reason);
       for (const { request, shape } of demands) settle(context, request.id, shape);
       expire(now);
+      settleChange(context);
     },
   };
 
@@ -69,28 +84,55 @@ export function planner(context: Context): Planner {
   }
 
   function situation(demands: readonly Demand[], now: number): Situation {
+    const { wanted } = context.standing;
     return {
       now,
       demands,
       nodes: [...book.nodes.values()],
-      providers: [...desks.values()].map((desk) => desk.view(...outOfUse(desk.config.name))),
-      labels: [...config.labels.values()].filter((label) => !label.disabled),
-      maxCoresPerJob: config.maxCoresPerJob,
+      providers: [...desks.all.values()].flatMap(viewOf),
+      labels: [...wanted.labels.values()].filter((label) => !label.disabled),
+      maxCoresPerJob: wanted.maxCoresPerJob,
     };
+  }
+
+  /** What is offered is what nodepool.yaml says now, also while the old one still has nodes. None: it was taken out. */
+  function viewOf(desk: Desk): ProviderView[] {
+    const { name } = desk.config;
+    const standing = context.standing.providers.get(name);
+    const view = desk.view(...outOfUse(name));
+    if (standing === undefined || (!standing.isOld && standing.oldHosts.size === 0)) return [view];
+    if (standing.wanted === undefined) return [];
+    const { given, kinds } = standing.wanted;
+    const places = given.driver === 'static' ? placesOf(given) : undefined;
+    return [{ ...view, places, offers: new Map([...kinds].map(([label, kind]) => [label, kind.resources])) }];
+  }
+
+  /** What nobody builds on and nodepool.yaml no longer has goes. */
+  function clear(): void {
+    for (const node of book.nodes.values()) {
+      if (!isLeaving(context, node) || node.request !== undefined) continue;
+      const { phase } = node.state;
+      const reason = 'taken out of nodepool.yaml';
+      if (isStock(node)) remove(node.id, [phase], reason);
+      // A person would look at a machine that is no longer ours.
+      if (node.state.phase === 'failed' && node.state.quarantine === true)
+        book.write({ drop: { nodes: [node.id] } }).catch(context.broken);
+    }
   }
 
   /** Why a provider gives nothing now, and which hosts of it are out. */
   function outOfUse(provider: string): [string | undefined, ReadonlyMap<string, string>] {
     const whole = book.offline.get(offlineKey({ provider }));
+    const standing = context.standing.providers.get(provider);
     const out = new Map<string, string>();
     for (const { host, reason, provider: of } of book.offline.values())
       if (of === provider && host !== undefined) out.set(host, `offline: ${reason}`);
+    for (const host of standing?.oldHosts.keys() ?? []) out.set(host, leaving(standing, host) ?? '');
     for (const { state, place, provider: of } of book.nodes.values()) {
       if (of !== provider || state.phase !== 'failed' || state.quarantine !== true) continue;
-      const host = desks.get(provider)?.provider.places?.find((each) => each.id === place)?.host;
-      if (host !== undefined) out.set(host, `in quarantine: ${state.reason}`);
+      if (place !== undefined) out.set(hostOfPlace(place), `in quarantine: ${state.reason}`);
     }
-    return [whole === undefined ? undefined : `offline: ${whole.reason}`, out];
+    return [leaving(standing) ?? (whole === undefined ? undefined : `offline: ${whole.reason}`), out];
   }
 
   function newNode({ provider, zone, label, resources }: Order, now: number): NodeRecord {
@@ -141,7 +183,8 @@ export function planner(context: Context): Planner {
   function expire(now: number): void {
     for (const node of book.nodes.values()) {
       if (node.state.phase !== 'held') continue;
-      const most = config.maxHoldAge > 0 ? node.phaseAt + config.maxHoldAge : Number.POSITIVE_INFINITY;
+      const { maxHoldAge } = context.standing.wanted;
+      const most = maxHoldAge > 0 ? node.phaseAt + maxHoldAge : Number.POSITIVE_INFINITY;
       if (now >= Math.min(most, node.state.until ?? most)) remove(node.id, ['held'], 'was held long enough');
     }
   }

@@ -18,7 +18,7 @@ export interface Pool extends Omit<NodePool, typeof Symbol.asyncDispose> {
 
 export function poolOver(context: Context, plans: Planner): Pool {
   const { book, waiters, stop, options } = context;
-  const { timer, config } = options;
+  const { timer } = options;
   const releasing = new Map<string, Promise<void>>();
   let turn = Math.max(0, ...[...book.requests.values()].map((request) => request.turn));
 
@@ -31,7 +31,7 @@ export function poolOver(context: Context, plans: Planner): Pool {
         await book.settled();
         return { kind: 'granted', lease: leaseFrom(context, before) };
       }
-      const read = shapeOf(request.nodes, config);
+      const read = shapeOf(request.nodes, context.standing.wanted);
       if (read.kind === 'wrong') {
         if (before !== undefined) forget(context, before);
         return { kind: 'refused', reason: read.reason };

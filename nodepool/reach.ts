@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { asFault, Fault } from '../pipelines/fault.ts';
 import type { Lease, LeasedNode, Shell } from '../pipelines/ports.ts';
-import type { LoginConfig, PoolConfig } from './config/config.ts';
-import type { Joiner } from './granting.ts';
+import type { LoginConfig } from './config/config.ts';
+import type { Joiner, Ties } from './granting.ts';
 import { joinNodes, type NodeSet, partNodes, type SetMember } from './group.ts';
 import type { NodeTest } from './life.ts';
-import type { Shape } from './shape.ts';
 import { NodeConnection } from './ssh/connection.ts';
 import { scanHostKeys } from './ssh/scan.ts';
 import type { SshTarget } from './ssh/session.ts';
@@ -15,9 +14,10 @@ import type { SupervisorLimits } from './supervisor/plan.ts';
 /** How nodes are entered over ssh: to test them, to join them, to run builds on them. */
 
 export interface ReachOptions {
-  readonly config: PoolConfig;
-  /** A path of nodepool.yaml as a path of this process. */
+  /** A key file of nodepool.yaml as a path of this process. */
   readonly path: (path: string) => string;
+  /** Text of a ready script, by its path in nodepool.yaml. */
+  readonly script: (path: string) => string | undefined;
   readonly limits?: Partial<SupervisorLimits> | undefined;
   readonly log: (line: string, values: Readonly<Record<string, unknown>>) => void;
 }
@@ -85,7 +85,7 @@ export function openReach(options: ReachOptions): Reach {
     });
   }
 
-  async function setOf(shape: Shape, lease: Lease, opened: NodeConnection[]): Promise<NodeSet> {
+  async function setOf(ties: Ties, lease: Lease, opened: NodeConnection[]): Promise<NodeSet> {
     const members: SetMember[] = [];
     for (const node of lease.nodes) {
       const access = accessOf(node);
@@ -107,15 +107,21 @@ export function openReach(options: ReachOptions): Reach {
     const user = lease.nodes
       .map((node) => node.ssh?.jobUser ?? node.ssh?.user)
       .find((name) => name !== undefined);
-    const ready =
-      shape.ready === undefined ? undefined : await readText(options.path(shape.ready), 'ready script');
-    return { id: lease.id, user: user ?? defaultUser, members, network: shape.network, ready };
+    return { id: lease.id, user: user ?? defaultUser, members, network: ties.network, ready: scriptOf(ties) };
   }
 
-  async function withSet<T>(shape: Shape, lease: Lease, work: (set: NodeSet) => Promise<T>): Promise<T> {
+  function scriptOf({ ready }: Ties): string | undefined {
+    const text = ready === undefined ? undefined : options.script(ready);
+    if (ready === undefined || text !== undefined) return text;
+    throw new Fault('config-invalid', `there is no ready script ${ready}`, {
+      hint: 'nodepool.yaml names it; put it there and reload.',
+    });
+  }
+
+  async function withSet<T>(ties: Ties, lease: Lease, work: (set: NodeSet) => Promise<T>): Promise<T> {
     const opened: NodeConnection[] = [];
     try {
-      return await work(await setOf(shape, lease, opened));
+      return await work(await setOf(ties, lease, opened));
     } finally {
       await Promise.allSettled(opened.map((each) => each[Symbol.asyncDispose]()));
     }
@@ -156,8 +162,8 @@ export function openReach(options: ReachOptions): Reach {
       return { kind: 'unfit', reason: last };
     },
     join: {
-      async up(shape, lease, signal) {
-        const joined = await withSet(shape, lease, (set) => joinNodes(set, signal));
+      async up(ties, lease, signal) {
+        const joined = await withSet(ties, lease, (set) => joinNodes(set, signal));
         if (joined.kind === 'refused') return joined;
         if (joined.kind === 'joined') {
           for (const remark of joined.remarks) options.log('joined', { lease: lease.id, remark });
@@ -169,8 +175,8 @@ export function openReach(options: ReachOptions): Reach {
         const node = lease.nodes.find((each) => (each.member ?? each.role) === blamed)?.node;
         return { kind: 'failed', reason, node };
       },
-      async down(shape, lease, signal) {
-        const parted = await withSet(shape, lease, (set) => partNodes(set, signal));
+      async down(ties, lease, signal) {
+        const parted = await withSet(ties, lease, (set) => partNodes(set, signal));
         if (parted.kind === 'parted') return;
         throw new Fault(
           'node-away',

@@ -1,5 +1,5 @@
 import { asFault } from '../pipelines/fault.ts';
-import { type Context, leaseFrom, nodesOf, shapeFor } from './context.ts';
+import { type Context, leaseFrom, nodesOf } from './context.ts';
 import { isJoined, joinDeadline } from './granting.ts';
 import { heldBy } from './holds.ts';
 import { freed, type NodeRecord, type NodeState, type RequestRecord } from './node.ts';
@@ -32,12 +32,12 @@ export async function giveBack(context: Context, request: RequestRecord): Promis
 /** Machines that stay lose their overlay here; those that go take it with them. */
 async function part(context: Context, request: RequestRecord): Promise<void> {
   const { options, stop, log } = context;
-  const shape = shapeFor(context, request);
   const { join, timer } = options;
   const lease = leaseFrom(context, request);
-  if (join === undefined || shape === undefined || !isJoined(shape, lease)) return;
+  const ties = request.state.phase === 'granted' ? { network: request.state.network } : {};
+  if (join === undefined || !isJoined(ties, lease)) return;
   try {
-    await within(timer, joinDeadline, stop, (signal) => join.down(shape, lease, signal));
+    await within(timer, joinDeadline, stop, (signal) => join.down(ties, lease, signal));
   } catch (caught) {
     stop.throwIfAborted();
     log('a node set could not be parted', { request: request.id, reason: asFault(caught).message });

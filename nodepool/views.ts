@@ -1,5 +1,7 @@
-import type { PoolConfig } from './config/config.ts';
-import { HoldRecord, NodeRecord, OfflineRecord, RequestRecord } from './node.ts';
+import { standingOf } from './changing.ts';
+import type { PoolConfig, ProviderConfig } from './config/config.ts';
+import { leaving } from './config/standing.ts';
+import { ConfigRecord, HoldRecord, NodeRecord, OfflineRecord, RequestRecord } from './node.ts';
 import type { PoolRecords } from './records.ts';
 
 /** What people see of the pool: from the records, so that any process can show it. Times are ms since the epoch. */
@@ -76,6 +78,7 @@ export interface PoolRowsRead {
   readonly requests: readonly RequestRecord[];
   readonly holds: readonly HoldRecord[];
   readonly offline: readonly OfflineRecord[];
+  readonly config: ConfigRecord | undefined;
 }
 
 export async function readPoolRows(records: PoolRecords): Promise<PoolRowsRead> {
@@ -86,6 +89,7 @@ export async function readPoolRows(records: PoolRecords): Promise<PoolRowsRead> 
     requests: of('request').map((value) => RequestRecord.parse(value)),
     holds: of('hold').map((value) => HoldRecord.parse(value)),
     offline: of('offline').map((value) => OfflineRecord.parse(value)),
+    config: of('config').map((value) => ConfigRecord.parse(value))[0],
   };
 }
 
@@ -148,23 +152,40 @@ export function labelViews(config: PoolConfig, { nodes, requests }: PoolRowsRead
   });
 }
 
+export interface ProviderSaid {
+  readonly name: string;
+  readonly driver: string;
+  readonly limit?: number | undefined;
+  readonly hosts: readonly string[];
+}
+
+/** What nodepool.yaml says of a provider, for people. */
+export function saidOf({ name, driver, limits, hosts }: ProviderConfig): ProviderSaid {
+  return { name, driver, limit: limits.instances, hosts: [...hosts.keys()] };
+}
+
+/** Those of the configuration, and those that were taken out of it and still have nodes. */
 export function providerViews(
-  providers: readonly {
-    readonly name: string;
-    readonly driver: string;
-    readonly limit?: number | undefined;
-    readonly hosts: readonly string[];
-  }[],
-  { nodes, offline }: PoolRowsRead,
+  providers: readonly ProviderSaid[],
+  { nodes, offline, config }: PoolRowsRead,
 ): ProviderStateView[] {
+  const standing = config === undefined || config.old.length === 0 ? undefined : standingOf(config);
+  const leaves = (provider: string, host?: string) => leaving(standing?.providers.get(provider), host);
   const why = (provider: string, host?: string) =>
-    offline.find((each) => each.provider === provider && each.host === host)?.reason ?? null;
-  return providers.map(({ name, driver, limit, hosts }) => ({
-    name,
-    driver,
-    nodes: nodes.filter((node) => node.provider === name).length,
-    limit: limit ?? null,
-    offline: why(name),
-    hosts: hosts.map((host) => ({ name: host, offline: why(name, host) })),
-  }));
+    offline.find((each) => each.provider === provider && each.host === host)?.reason ??
+    (host === undefined || leaves(provider) === undefined ? leaves(provider, host) : undefined) ??
+    null;
+  const known = new Set(providers.map(({ name }) => name));
+  const gone = [...(standing?.providers.values() ?? [])].filter((each) => !known.has(each.config.name));
+  return [...providers, ...gone.map((each) => saidOf(each.config))].map(({ name, driver, limit, hosts }) => {
+    const old = [...(standing?.providers.get(name)?.oldHosts.keys() ?? [])];
+    return {
+      name,
+      driver,
+      nodes: nodes.filter((node) => node.provider === name).length,
+      limit: limit ?? null,
+      offline: why(name),
+      hosts: [...new Set([...hosts, ...old])].map((host) => ({ name: host, offline: why(name, host) })),
+    };
+  });
 }

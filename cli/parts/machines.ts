@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ProviderConfig } from '../../nodepool/config/config.ts';
+import type { PoolConfig, ProviderConfig } from '../../nodepool/config/config.ts';
 import type { Ended } from '../../nodepool/holds.ts';
 import { type Launcher, openLauncher } from '../../nodepool/launcher.ts';
 import { NodeRecord } from '../../nodepool/node.ts';
@@ -26,7 +26,7 @@ import type { History } from '../../pipelines/ports.ts';
 import { unreachable } from '../../pipelines/unreachable.ts';
 import { crashpoint } from '../../workers/crashpoint.ts';
 import { type House, need } from '../house.ts';
-import { localNodes, readSitePool } from '../nodepool.ts';
+import { keyFolder, localNodes } from '../nodepool.ts';
 import { sitePath } from '../site.ts';
 
 /** What a site lends, and how its nodes are entered. */
@@ -37,19 +37,14 @@ interface Opened {
 }
 
 /** The launcher, with every provider of the site. */
-export async function openNodes(house: House, records: PoolRecords): Promise<Launcher> {
+export async function openNodes(house: House, records: PoolRecords, config: PoolConfig): Promise<Launcher> {
   const { site, store } = need(house, 'core');
-  const { config } = readSitePool(house.site, house.base);
-  const reach = reachOf(house);
-  const local = await openLocal(house, records);
-  const others = config.providers.map((each) => ({
-    provider: openProvider(each, site, reach),
-    config: each,
-  }));
-  return await openLauncher({
+  const reach: Reach = reachOf(house, (path) => launcher.context.standing.wanted.files.scripts[path]);
+  const launcher = await openLauncher({
     site,
     config,
-    providers: [...local, ...others],
+    providers: await openLocal(house, records),
+    open: (each) => openProvider(each, site, reach),
     records,
     timer: wallClock,
     random: Math.random,
@@ -60,6 +55,7 @@ export async function openNodes(house: House, records: PoolRecords): Promise<Lau
     passed: crashpoint,
     log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
   });
+  return launcher;
 }
 
 async function openLocal(house: House, records: PoolRecords): Promise<Opened[]> {
@@ -86,11 +82,11 @@ function openProvider({ given, name }: ProviderConfig, site: string, reach: Reac
   return unreachable(given);
 }
 
-function reachOf(house: House): Reach {
-  const { config, base } = readSitePool(house.site, house.base);
+function reachOf(house: House, script: (path: string) => string | undefined = () => undefined): Reach {
+  const folder = keyFolder(house.site, house.base);
   return openReach({
-    config,
-    path: (path) => sitePath(base, path),
+    path: (path) => sitePath(folder, path),
+    script,
     limits: limitsOf(house),
     log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
   });

@@ -8,6 +8,7 @@ import { acquirer, releaser } from '../../workers/nodes.ts';
 import { handOptions } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { openNodes } from './machines.ts';
+import { poolInForce } from './poolconfig.ts';
 
 /**
  * The machines, and the hands that lend them and take them back. One process of a site does that; others stand by, and one of
@@ -26,7 +27,7 @@ export const nodes: PartOf = (house) => ({
         mine = await openAlone(house);
       }
       pool = mine.pool;
-      await Promise.race([pool.running, mine.lost, aborted(stop)]);
+      await Promise.race([pool.running, mine.lost, follow(mine.current, stop), aborted(stop)]);
     };
     return {
       running: live(),
@@ -39,19 +40,51 @@ export const nodes: PartOf = (house) => ({
 
 /** ms between tries to become the launcher. */
 const TRY = 1_000;
+/** ms between looks whether another nodepool.yaml is in force. */
+const LOOK = 1_000;
+
+/** Puts in force in the pool what is in force in the kernel. */
+async function follow(current: () => Promise<void>, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await sleep(LOOK, undefined, { signal: stop }).catch(() => undefined);
+    // A database that is away is told of by its watch.
+    if (!stop.aborted) await current().catch(() => undefined);
+  }
+}
+
+interface Mine {
+  readonly pool: Launcher;
+  /** Takes the nodepool.yaml that is in force, if it is another one. */
+  readonly current: () => Promise<void>;
+  readonly lost: Promise<never>;
+}
 
 /** Undefined: another process is the launcher. `lost` rejects when another has become it. */
-async function openAlone(house: House): Promise<{ pool: Launcher; lost: Promise<never> } | undefined> {
+async function openAlone(house: House): Promise<Mine | undefined> {
   const core = need(house, 'core');
   const claim = await core.alone('launcher');
   if (claim === undefined) return undefined;
-  const pool = await openNodes(house, alone(core.records, claim));
+  const inForce = poolInForce(house);
+  let config = await inForce();
+  const pool = await openNodes(house, alone(core.records, claim), config);
   house.made.nodes = pool;
   const options = handOptions(house);
-  await handle(options, 'acquire', acquirer(pool), { concurrency: 1000 });
+  const current = async (): Promise<void> => {
+    const now = await inForce();
+    if (now === config) return;
+    config = now;
+    await pool.reconfigure(now);
+  };
+  // Whoever asks was planned by what is in force, and must not be refused by what was before.
+  const acquire: Launcher['acquire'] = async (request, signal) => {
+    await current();
+    return await pool.acquire(request, signal);
+  };
+  await handle(options, 'acquire', acquirer({ ...pool, acquire }), { concurrency: 1000 });
   await handle(options, 'release', releaser(pool, core.store), { concurrency: 64 });
   return {
     pool,
+    current,
     lost: new Promise((_, reject) => {
       claim.lost.addEventListener('abort', () => reject(takenOver()), { once: true });
     }),

@@ -61,7 +61,7 @@ export function poolMetrics(registry: Registry, opened: () => Launcher | undefin
     labelNames: ['provider', 'method'],
     registers,
     collect() {
-      for (const [provider, desk] of opened()?.context.desks ?? [])
+      for (const [provider, desk] of opened()?.context.desks.all ?? [])
         for (const [method, count] of desk.calls) this.set({ provider, method }, count);
     },
   });

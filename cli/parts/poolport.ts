@@ -2,6 +2,7 @@ import { adminOf } from '../../nodepool/admin.ts';
 import type { ProviderConfig } from '../../nodepool/config/config.ts';
 import { loginOf } from '../../nodepool/lease.ts';
 import { nodeId } from '../../nodepool/node.ts';
+import { hostOfPlace } from '../../nodepool/providers/place.ts';
 import {
   holdView,
   labelViews,
@@ -9,18 +10,20 @@ import {
   providerViews,
   readPoolRows,
   requestView,
+  saidOf,
 } from '../../nodepool/views.ts';
 import type { PoolPort } from '../../server/ports.ts';
 import { type House, need } from '../house.ts';
-import { localNodes, readSitePool } from '../nodepool.ts';
+import { keyFolder, localNodes } from '../nodepool.ts';
 import { sitePath } from '../site.ts';
+import { poolInForce } from './poolconfig.ts';
 
 /** The pool for the door: read from the records; changed only where the launcher is. */
 export function poolPort(house: House): PoolPort {
   const { made, site, base } = house;
-  const { config, base: folder } = readSitePool(site, base);
+  const inForce = poolInForce(house);
+  const folder = keyFolder(site, base);
   const rows = () => readPoolRows(need(house, 'core').records);
-  const providers = describeProviders(house, config.providers);
   return {
     nodes: async () => (await rows()).nodes.map(nodeView),
     async requests() {
@@ -28,16 +31,15 @@ export function poolPort(house: House): PoolPort {
       const why = new Map((await made.nodes?.waiting())?.map((each) => [each.id, each.why]));
       return requests.map((request) => requestView(request, nodes, why.get(request.id)));
     },
-    labels: async () => labelViews(config, await rows()),
-    providers: async () => providerViews(providers, await rows()),
+    labels: async () => labelViews(await inForce(), await rows()),
+    providers: async () => providerViews(describeProviders(house, (await inForce()).providers), await rows()),
     holds: async () => (await rows()).holds.map(holdView),
     async access(id) {
       const node = (await rows()).nodes.find((each) => each.id === nodeId(id));
       if (node?.machine?.address === undefined) return undefined;
       const { address, port, user, hostKeys, keyFile } = node.machine;
-      const own = config.providers.find((each) => each.name === node.provider);
-      const host =
-        node.place === undefined ? undefined : { host: node.place.slice(0, node.place.lastIndexOf('/')) };
+      const own = (await inForce()).providers.find((each) => each.name === node.provider);
+      const host = node.place === undefined ? undefined : { host: hostOfPlace(node.place) };
       const login = loginOf(own, node.label, host);
       const key = keyFile ?? login.keyFile;
       return {
@@ -59,13 +61,5 @@ function describeProviders({ site }: House, providers: readonly ProviderConfig[]
     local === undefined
       ? []
       : [{ name: 'local', driver: 'local', limit: local['max-parallel-jobs'], hosts: ['local'] }];
-  return [
-    ...own,
-    ...providers.map(({ name, driver, limits, hosts }) => ({
-      name,
-      driver,
-      limit: limits.instances,
-      hosts: [...hosts.keys()],
-    })),
-  ];
+  return [...own, ...providers.map(saidOf)];
 }

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import { isError, renderProblems } from '../../jobs/problem.ts';
+import { diffPools } from '../../nodepool/config/diff.ts';
 import { asFault } from '../../pipelines/fault.ts';
-import { diffLayouts, renderDiff, summarizeDiff } from '../../pipelines/layout/diff.ts';
+import { diffLayouts, isSame, renderDiff, summarizeDiff } from '../../pipelines/layout/diff.ts';
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import type { ConfigProblems, ReloadOutcome } from '../../server/ports.ts';
 import { comparedOf, readConfig } from '../config.ts';
+import { storedPool } from '../nodepool.ts';
 import { readSite } from '../site.ts';
 import type { Opening } from './opening.ts';
 
@@ -62,12 +64,15 @@ export function createReloads(opening: Opening, { configure, looked, log }: Relo
     await configure(read.config);
     if (newest !== undefined) await repository?.checkouts.use(newest);
     const diff = diffLayouts(comparedOf(inForce), comparedOf(read.config));
+    const pool = diffPools(storedPool(inForce).files, storedPool(read.config).files);
     inForce = read.config;
     commit = newest;
-    const changes = renderDiff(diff);
-    return changes.length === 0
-      ? { kind: 'same' }
-      : { kind: 'applied', summary: summarizeDiff(diff), changes };
+    const changes = [...renderDiff(diff), ...pool.changes];
+    if (changes.length === 0) return { kind: 'same' };
+    const parts = [...(isSame(diff) ? [] : [summarizeDiff(diff)]), pool.summary].filter(
+      (part) => part !== '',
+    );
+    return { kind: 'applied', summary: parts.join(', '), changes };
   }
 
   /** Connections, nodes and the like are only read at the start; whoever changed them must know. */
@@ -76,7 +81,7 @@ export function createReloads(opening: Opening, { configure, looked, log }: Relo
     if (now.site !== undefined && JSON.stringify(now.site) === JSON.stringify(site)) return;
     log.warn(
       { file: opening.file },
-      'the site file changed: layout and jobs are read again, it itself only at the next start',
+      'the site file changed: layout, jobs and nodepool.yaml are read again, it itself only at the next start',
     );
   }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { NetworkSpec } from '../network/spec.ts';
 import type { NodeNeeds } from '../preflight.ts';
 import type { NodeKind, Resources } from '../provider.ts';
+import { noFiles, type PoolFiles } from './files.ts';
 import type { CommandProvider, OpenstackProvider, StaticProvider } from './schema.ts';
 
 /** `nodepool.yaml` as the pool uses it: names resolved, ms everywhere. */
@@ -11,6 +12,8 @@ export interface PoolConfig {
   readonly sets: ReadonlyMap<string, SetConfig>;
   readonly providers: readonly ProviderConfig[];
   readonly maxCoresPerJob?: number | undefined;
+  /** Where all of it stands. */
+  readonly files: PoolFiles;
   /** ms; 0: held nodes stay until somebody deletes them. */
   readonly maxHoldAge: number;
 }
@@ -57,9 +60,9 @@ export interface ProviderConfig {
   readonly zones: readonly string[];
   /** What it makes, by label; empty for providers with places. */
   readonly kinds: ReadonlyMap<string, KindConfig>;
-  /** The entry as written, for the driver. */
   /** Of places: how each host is entered. */
   readonly hosts: ReadonlyMap<string, LoginConfig>;
+  /** The entry as written, for the driver. */
   readonly given: ProviderGiven;
 }
 
@@ -96,4 +99,5 @@ export const noPool: PoolConfig = {
   sets: new Map(),
   providers: [],
   maxHoldAge: 0,
+  files: noFiles,
 };

@@ -4,6 +4,7 @@ import { didYouMean, isError, type Problem, type SourceFile } from '../../jobs/p
 import { readYaml } from '../../jobs/yaml.ts';
 import { complaintsOf, valueAt } from './complaint.ts';
 import type { KindConfig, LabelConfig, PoolConfig, ProviderConfig, SetConfig } from './config.ts';
+import type { PoolFiles } from './files.ts';
 import { isRecord, takeOutIgnored } from './ignored.ts';
 import {
   CommandProvider,
@@ -21,8 +22,14 @@ export interface PoolRead {
   readonly problems: readonly Problem[];
 }
 
-/** Reads `nodepool.yaml`: everything that is wrong at once; warnings say what is of no use here. Never throws. */
-export function readPool(source: SourceFile): PoolRead {
+/**
+ * Reads `nodepool.yaml`: everything that is wrong at once; warnings say what is of no use here. Never throws. `script` answers the
+ * text of a ready script.
+ */
+export function readPool(
+  source: SourceFile,
+  script: (path: string) => string | undefined = () => undefined,
+): PoolRead {
   const { value, problems, places } = readYaml(source);
   if (problems.some(isError)) return { problems };
   const root: unknown = value ?? {};
@@ -40,7 +47,15 @@ export function readPool(source: SourceFile): PoolRead {
       : (places.of(valueAt(root, path.slice(0, -1)), key) ?? start);
   };
   found.push(...wrongNames(parsed.data, at));
-  return found.some(isError) ? { problems: found } : { problems: found, config: poolOf(parsed.data) };
+  const scripts: Record<string, string> = {};
+  for (const { path, place } of readyScripts(parsed.data, at)) {
+    const text = script(path);
+    if (text === undefined) found.push(noScript(path, place));
+    else scripts[path] = text;
+  }
+  if (found.some(isError)) return { problems: found };
+  const files = { name: source.name, text: source.text, scripts };
+  return { problems: found, config: poolOf(parsed.data, files) };
 }
 
 type File = z.output<typeof NodepoolFile>;
@@ -123,7 +138,26 @@ function wrongNames(file: File, at: At): Problem[] {
   return problems;
 }
 
-function poolOf(file: File): PoolConfig {
+function readyScripts(file: File, at: At): { path: string; place: Problem['at'] }[] {
+  return (['labels', 'node-sets'] as const).flatMap((part) =>
+    file[part].flatMap(({ 'ready-script': path }, index) =>
+      path === undefined ? [] : [{ path, place: at(part, index, 'ready-script') }],
+    ),
+  );
+}
+
+/** No error: the scripts of OpenStack's own file lie in its images. */
+function noScript(path: string, at: Problem['at']): Problem {
+  return {
+    severity: 'warning',
+    code: 'file-missing',
+    message: `there is no ready script ${path}`,
+    at,
+    hint: 'nodes that need it are never ready; paths start where nodepool.yaml lies',
+  };
+}
+
+function poolOf(file: File, files: PoolFiles): PoolConfig {
   const labels = new Map(file.labels.map((label): [string, LabelConfig] => [label.name, labelOf(label)]));
   return {
     labels,
@@ -131,6 +165,7 @@ function poolOf(file: File): PoolConfig {
     providers: file.providers.map((entry) => providerOf(entry, file)),
     maxCoresPerJob: file['max-cores-per-job'],
     maxHoldAge: file['max-hold-age'],
+    files,
   };
 }
 

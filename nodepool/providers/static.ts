@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { ProviderGiven } from '../config/config.ts';
 import { runProgram } from '../program.ts';
 import type { MachineRef, Place, Provider, Setback } from '../provider.ts';
-import { placeId } from './place.ts';
+import { hostOfPlace, placeId } from './place.ts';
 
 /**
  * Machines that are always there: hosts, or the hosts of a scarce array. Before a lease a host must answer and pass its health check;
@@ -30,21 +30,17 @@ export interface StaticHost {
 }
 
 export function openStaticProvider(given: Given, options: StaticOptions): Provider {
-  const hosts = new Map<string, Host>();
-  const places: Place[] = given.nodes.flatMap((host) =>
-    Array.from({ length: host['max-parallel-jobs'] }, (_, slot) => {
-      const id = placeId(host.name, slot);
-      hosts.set(id, host);
-      return { id, host: host.name, labels: host.labels, zone: host.zone };
-    }),
-  );
+  const hosts = new Map(given.nodes.map((host) => [host.name, host]));
+  // A place that the file no longer has is still cleaned as long as its host is there.
+  const hostOf = (place: string) => hosts.get(hostOfPlace(place));
+  const places = placesOf(given);
 
   return {
     name: given.name,
     driver: 'static',
     places,
     async create({ node, place = '' }, signal) {
-      const host = hosts.get(place);
+      const host = hostOf(place);
       if (host === undefined) return { kind: 'permanent', reason: `there is no place ${place}` };
       const away = (await unreachable(host, signal)) ?? (await unhealthy(host, node, signal));
       if (away !== undefined) return { kind: 'full', reason: away };
@@ -57,7 +53,7 @@ export function openStaticProvider(given: Given, options: StaticOptions): Provid
     },
     list: () => Promise.resolve({ kind: 'listed', machines: [] }),
     async delete(of, signal) {
-      const host = hosts.get(of.id ?? '');
+      const host = hostOf(of.id ?? '');
       // A host that was taken out of the file is nobody's business any more.
       if (host === undefined) return { kind: 'gone' };
       if (of.build !== undefined) await options.forget(entrance(host, given), of.build, signal);
@@ -66,6 +62,15 @@ export function openStaticProvider(given: Given, options: StaticOptions): Provid
     probe: () => Promise.resolve({ kind: 'probed', capacity: {}, zones: [], kinds: {} }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/** One for each build that fits at a time. */
+export function placesOf(given: Given): Place[] {
+  return given.nodes.flatMap((host) =>
+    Array.from({ length: host['max-parallel-jobs'] }, (_, slot) => {
+      return { id: placeId(host.name, slot), host: host.name, labels: host.labels, zone: host.zone };
+    }),
+  );
 }
 
 function entrance(host: Host, given: Given): StaticHost {

@@ -62,7 +62,8 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): Readon
   return Object.fromEntries(list.map((each) => [each.name, each]));
 }
 
-function compare<T, W>(
+/** Things by name; `ask` says what of one changed, undefined: nothing. */
+export function compare<T, W>(
   before: Readonly<Record<string, T>>,
   after: Readonly<Record<string, T>>,
   ask: (before: T, after: T) => W | undefined,
@@ -80,7 +81,8 @@ function compare<T, W>(
   };
 }
 
-function fieldChanges(before: unknown, after: unknown): FieldChange[] | undefined {
+/** Field by field; undefined: both say the same. */
+export function fieldChanges(before: unknown, after: unknown): FieldChange[] | undefined {
   const [old, now] = [fieldsOf(before), fieldsOf(after)];
   const fields = [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((field): FieldChange[] => {
     const [was, is] = [old[field], now[field]];
@@ -167,13 +169,16 @@ const SECTIONS = [
 
 /** `2 jobs changed, 1 project added`, or `nothing`. */
 export function summarizeDiff(diff: LayoutDiff): string {
-  const parts = SECTIONS.flatMap(([section, name]) =>
-    (['added', 'removed', 'changed'] as const).flatMap((how) => {
-      const count = diff[section][how].length;
-      return count === 0 ? [] : [`${count} ${name}${count === 1 ? '' : 's'} ${how}`];
-    }),
-  );
+  const parts = SECTIONS.flatMap(([section, name]) => countsOf(name, diff[section]));
   return parts.length === 0 ? 'nothing' : parts.join(', ');
+}
+
+/** `2 jobs changed`, `1 job added`: in parts, of one kind of thing. */
+export function countsOf(name: string, changes: Changes<unknown>): string[] {
+  return (['added', 'removed', 'changed'] as const).flatMap((how) => {
+    const count = changes[how].length;
+    return count === 0 ? [] : [`${count} ${name}${count === 1 ? '' : 's'} ${how}`];
+  });
 }
 
 /** A line for each thing: `+` is new, `-` is gone, `~` is different, with what differs behind it. */
@@ -185,12 +190,17 @@ export function renderDiff(diff: LayoutDiff): string[] {
       ...added.map((each) => `+ ${name} ${each}`),
       ...(section === 'projects'
         ? diff.projects.changed.flatMap(({ name: project, what }) => projectLines(project, what))
-        : diff[section].changed.flatMap(({ name: each, what }) => [
-            `~ ${name} ${each}`,
-            ...what.map(({ field, before, after }) => `    ${field}: ${shown(before)} -> ${shown(after)}`),
-          ])),
+        : fieldLines(name, diff[section].changed)),
     ];
   });
+}
+
+/** `~ job one` and below it what differs. */
+export function fieldLines(name: string, changed: Changes<readonly FieldChange[]>['changed']): string[] {
+  return changed.flatMap(({ name: each, what }) => [
+    `~ ${name} ${each}`,
+    ...what.map(({ field, before, after }) => `    ${field}: ${shown(before)} -> ${shown(after)}`),
+  ]);
 }
 
 function projectLines(project: string, { mergeMode, pipelines }: ProjectChange): string[] {

@@ -11,6 +11,8 @@ export interface SiteConfig {
   readonly sealed?: string;
   /** What the kernel must know of a job definition. */
   readonly needs: Readonly<Record<string, NodeSpec>>;
+  /** The machines: `nodepool.yaml` as it was read, for whoever lends them (nodepool/config/files.ts). */
+  readonly pool?: unknown;
   /** Of the site itself; `defaultSettings` (rules.ts) where absent. */
   readonly settings?: SiteSettings;
 }

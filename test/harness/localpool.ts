@@ -31,6 +31,9 @@ export async function openLocalPool(
     providers: [
       { provider: await openLocalProvider(options, shells, builds), config: localConfig(options.name) },
     ],
+    open: () => {
+      throw new Error('there is no nodepool.yaml');
+    },
     records,
     timer: wallClock,
     random: Math.random,

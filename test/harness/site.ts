@@ -19,6 +19,8 @@ export interface SiteSpec {
   readonly more?: readonly string[];
   /** HOST:PORT of the server; a free port when left out. */
   readonly listen?: string;
+  /** Text of a nodepool.yaml beside this machine. */
+  readonly nodepool?: string | undefined;
   /** Further connections, as YAML. */
   readonly connections?: string;
 }
@@ -57,6 +59,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     ...extra,
     ...(spec.connections === undefined ? [] : [spec.connections.trimEnd().replace(/^/gm, '  ')]),
     'nodes:',
+    ...(spec.nodepool === undefined ? [] : ['  nodepool: nodepool.yaml']),
     '  local:',
     `    max-parallel-jobs: ${spec.parallel ?? 4}`,
     `    ${jobUser()}`,
@@ -68,6 +71,7 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   await writeFile(join(spec.dir, 'layout.yaml'), spec.layout);
+  if (spec.nodepool !== undefined) await writeFile(join(spec.dir, 'nodepool.yaml'), spec.nodepool);
   await writeFile(join(spec.dir, 'jobs', 'jobs.yaml'), spec.jobs);
   return file;
 }

@@ -26,11 +26,12 @@ export function openVirtualPool(
   return openLauncher({
     site: siteId,
     config,
-    providers: providers.map((provider) => {
-      const own = config.providers.find((each) => each.name === provider.name);
-      if (own === undefined) throw new Error(`nodepool.yaml has no provider ${provider.name}`);
-      return { provider, config: own };
-    }),
+    providers: [],
+    open({ name }) {
+      const provider = providers.find((each) => each.name === name);
+      if (provider === undefined) throw new Error(`there is no fake of provider ${name}`);
+      return provider;
+    },
     records: memoryPool(rows),
     timer: time,
     random: () => 0.5,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { HealthView, ReloadView } from '../../server/contract.ts';
+import { HealthView, PoolLabels, ReloadView } from '../../server/contract.ts';
 import { demoLayout } from '../demo/site.ts';
 import { type Story, startStory } from '../harness/inprocess.ts';
 
@@ -12,6 +12,9 @@ import { type Story, startStory } from '../harness/inprocess.ts';
 const PROJECT = 'org/demo';
 const job = (name: string, script = 'true') =>
   `- job:\n    name: ${name}\n    node: local\n    builders: [{shell: '${script}'}]\n`;
+
+const rack = (host: string, more = '') =>
+  `labels: [{name: big}]\nproviders:\n  - {driver: static, name: rack, nodes: [{name: one, host: ${host}, labels: [array]${more}}]}\n`;
 
 async function metric(story: Story, name: string): Promise<number> {
   const text = await (await story.client.open('/metrics')).text();
@@ -26,9 +29,13 @@ const refusals = (story: Story) => story.log().filter(({ msg }) => msg.startsWit
 describe('files', { timeout: 120_000 }, () => {
   let story: Story;
   beforeAll(async () => {
-    story = await startStory({ layout: demoLayout(PROJECT), jobs: job('demo-test') }, async (gerrit) => {
-      await gerrit.createProject(PROJECT);
-    });
+    const nodepool = rack('192.0.2.1');
+    story = await startStory(
+      { layout: demoLayout(PROJECT), jobs: job('demo-test'), nodepool },
+      async (gerrit) => {
+        await gerrit.createProject(PROJECT);
+      },
+    );
   }, 90_000);
   afterAll(async () => {
     await story[Symbol.asyncDispose]();
@@ -68,6 +75,32 @@ describe('files', { timeout: 120_000 }, () => {
     expect(await metric(story, 'stackgate_config_reload_success')).toBe(1);
   });
 
+  it('takes nodepool.yaml with the rest, or nothing of it', async () => {
+    const pool = (text: string) => writeFileSync(join(story.dir, 'nodepool.yaml'), text);
+    pool(rack('192.0.2.7', ', max-parallel-jobs: 2').replace('big', 'small'));
+    const { changes, summary } = await ask();
+    expect(summary).toBe('1 host changed, 1 label added, 1 label removed');
+    expect(changes).toEqual([
+      '~ host rack/one',
+      '    host: 192.0.2.1 -> 192.0.2.7',
+      '    max-parallel-jobs: (not set) -> 2',
+      '- label big',
+      '+ label small',
+    ]);
+    const labels = async () => (await story.client.get('/api/v1/labels', PoolLabels)).labels;
+    await vi.waitFor(async () => expect((await labels()).map(({ name }) => name)).toEqual(['small']), 30_000);
+    jobs(job('demo-test', 'make test') + job('demo-lint'));
+    pool(rack('192.0.2.7').replace('labels', 'lables'));
+    await expect(ask()).rejects.toMatchObject({
+      exit: 1,
+      message: expect.stringMatching(/nodepool\.yaml:1:1: error\[unknown-key\][\s\S]*did you mean `labels`/),
+    });
+    expect((await labels()).map(({ name }) => name)).toEqual(['small']);
+    pool(rack('192.0.2.7').replace('big', 'small'));
+    jobs(job('demo-test', 'make check') + job('demo-lint'));
+    expect((await ask()).summary).toBe('1 host changed');
+  });
+
   it('asks for a token', async () => {
     const response = await fetch(new URL('/api/v1/reload', story.client.base), { method: 'POST' });
     expect(response.status).toBe(401);
@@ -96,12 +129,15 @@ describe('a data repository', { timeout: 180_000 }, () => {
     execFileSync('git', ['init', '--quiet', clone]);
     push('ci/layout.yaml', demoLayout(PROJECT));
     push('ci/jobs/one.yaml', job('demo-test'));
+    push('nodepool.yaml', rack('192.0.2.1'));
     const more = [
       'layout: ci/layout.yaml',
       'jobs: ci/jobs',
       `repository: {url: ${bare}, branch: main, every: 200ms}`,
     ];
-    story = await startStory({ layout: '', jobs: '', more }, async (gerrit) => {
+    // That of the repository counts.
+    const nodepool = 'labels: [';
+    story = await startStory({ layout: '', jobs: '', more, nodepool }, async (gerrit) => {
       await gerrit.createProject(PROJECT);
     });
   }, 90_000);
@@ -121,6 +157,16 @@ describe('a data repository', { timeout: 180_000 }, () => {
     });
   });
 
+  it('says which machines there are', async () => {
+    push('nodepool.yaml', rack('192.0.2.1').replace('big', 'small'));
+    await vi.waitFor(() => expect(reloaded()).toHaveLength(2), wait);
+    expect(reloaded()[1]?.msg).toBe('reloaded: 1 label added, 1 label removed');
+    await vi.waitFor(async () => {
+      const { labels } = await story.client.get('/api/v1/labels', PoolLabels);
+      expect(labels.map(({ name }) => name)).toEqual(['small']);
+    }, wait);
+  });
+
   it('is refused where it is broken, once; the last good commit survives a restart', async () => {
     push('ci/layout.yaml', demoLayout(PROJECT).replace('- demo-test', '- demo-tset'));
     await vi.waitFor(() => expect(refusals(story)).toBe(1), wait);
@@ -129,8 +175,8 @@ describe('a data repository', { timeout: 180_000 }, () => {
     expect(await detail(story)).toMatch(/in force since/);
     // The broken commit is looked at again after a restart, and a correction is taken.
     push('ci/layout.yaml', demoLayout(PROJECT).replace('- demo-test', '- demo-two'));
-    await vi.waitFor(() => expect(reloaded()).toHaveLength(2), wait);
-    expect(reloaded()[1]?.['changes']).toEqual(expect.arrayContaining([expect.stringContaining('demo-two')]));
+    await vi.waitFor(() => expect(reloaded()).toHaveLength(3), wait);
+    expect(reloaded()[2]?.['changes']).toEqual(expect.arrayContaining([expect.stringContaining('demo-two')]));
   });
 
   it('may be away: what is in force stays', async () => {

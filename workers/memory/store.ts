@@ -183,6 +183,11 @@ export function memoryStore(now: () => number = Date.now): SqlStore {
       }
       return before - sealed.size;
     },
+    inForce: async () => {
+      const value = [...world.values()].find(({ table }) => table === 'site')?.value;
+      const { digest } = fromJson<{ digest?: string }>(JSON.stringify(value ?? {}));
+      return digest;
+    },
     config: async (digest) => {
       const text = configs.get(digest);
       return text === undefined ? undefined : fromJson<SiteConfig>(text);

@@ -22,6 +22,8 @@ const FILING = 0x5748;
 export interface Keeper {
   /** 16 hex, made once for this database: what makes ids of two sites differ. */
   site(): Promise<string>;
+  /** Digest of the configuration that the kernel plans by; undefined: none was in force yet. */
+  inForce(): Promise<string | undefined>;
   /** Forgets what is older than the retention says; answers how many rows went. */
   prune(retention: Retention): Promise<number>;
 }
@@ -132,6 +134,12 @@ export async function openStore(db: Database, now: () => number = Date.now): Pro
         [digest],
       );
       return row === undefined ? undefined : fromJson<SiteConfig>(row.value);
+    },
+    inForce: async () => {
+      const rows = await db.query<{ value: string }>("SELECT value FROM stackgate.world WHERE tbl = 'site'");
+      return rows
+        .map(({ value }) => fromJson<{ digest?: string }>(value).digest)
+        .find((digest) => digest !== undefined);
     },
     saveConfig: async (config) => {
       await write('config', (sql) =>

@@ -276,6 +276,11 @@ export function storeConformance(name: string, open: OpenStore): void {
       await store.saveConfig(config);
       await store.saveConfig(config);
       expect(await store.config('abc')).toEqual(config);
+      expect(await store.inForce()).toBe(undefined);
+      const { epoch } = await store.lead(never);
+      const put = [{ table: 'site', key: '', value: { digest: 'abc' } }];
+      await store.commit(turn(epoch, { world: { put, drop: [] } }));
+      expect(await store.inForce()).toBe('abc');
       expect(await store.site()).toMatch(/^[0-9a-f]{16}$/);
     });
 

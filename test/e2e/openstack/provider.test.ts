@@ -259,7 +259,8 @@ describe.skipIf(clouds === undefined)('an OpenStack', () => {
     await using launcher = await openLauncher({
       site,
       config,
-      providers: [{ provider, config: entry }],
+      providers: [],
+      open: () => provider,
       records: fileRecords(join(dir, 'records.json')),
       timer: wallClock,
       random: Math.random,
