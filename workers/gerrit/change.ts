@@ -1,6 +1,7 @@
 import { type Approval, type Change, ChangeStatus } from '../../pipelines/change.ts';
 import { toAccount } from './event.ts';
 import { compact, type WireChange, type WireDependency, type WirePatchSet } from './schema.ts';
+import type { Vote } from './transport.ts';
 
 /** A change as a query described it, with the neighbours Gerrit named but nobody has looked at yet. */
 export interface ReadChange {
@@ -78,6 +79,11 @@ function approvalsOf(patchset: WirePatchSet): Approval[] {
     if (label === undefined || label === 'SUBM' || value === undefined || value === 0) return [];
     return [{ label, value, by: toAccount(by), grantedOn: (grantedOn ?? 0) * 1000 }];
   });
+}
+
+export function votesOf(wire: WireChange): Vote[] {
+  const approvals = wire.currentPatchSet === undefined ? [] : approvalsOf(wire.currentPatchSet);
+  return approvals.map(({ label, value, by }) => ({ label, value, username: by.username }));
 }
 
 /** `refs/changes/<last two digits>/<number>/<patchset>` */

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
-import { Fault } from '../../pipelines/fault.ts';
+import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { GerritSettings } from './settings.ts';
 import { connectSsh, type LoginGuard, type SshSession } from './ssh.ts';
+import type { Begin } from './transport.ts';
 
 export interface CommandResult {
   readonly code: number;
@@ -17,6 +18,8 @@ export interface ExecOptions {
   readonly deadline?: number;
   /** True for commands that change nothing: after a cut connection they are sent once more. */
   readonly repeatable?: boolean;
+  /** Called when it is its turn; what it answers is called when the channel stands, before any input is sent. */
+  readonly begin?: Begin | undefined;
 }
 
 /**
@@ -72,12 +75,13 @@ export function openCommands(settings: GerritSettings, guard: LoginGuard): Comma
   }
 
   async function once(command: string, options: ExecOptions, progress: Progress): Promise<CommandResult> {
+    const ready = await options.begin?.();
     const used = connection();
     used.running += 1;
     const deadline = options.deadline ?? settings.commandDeadline;
     const open: Open = async (attach) => (await used.opening).open(command, attach);
     try {
-      return await converse(open, command, { ...options, deadline }, progress);
+      return await converse(open, command, { ...options, deadline }, progress, ready);
     } catch (caught) {
       if (caught instanceof Fault && caught.code === 'deadline') used.retired = true;
       throw caught;
@@ -193,6 +197,7 @@ async function converse(
   command: string,
   options: ExecOptions & { readonly deadline: number },
   progress: Progress,
+  ready?: () => void,
 ): Promise<CommandResult> {
   const name = command.split(' ', 2).join(' ');
   let interrupt: (fault: Fault) => void = () => undefined;
@@ -207,6 +212,12 @@ async function converse(
   options.signal.addEventListener('abort', onAbort, { once: true });
   const timer = setTimeout(late, options.deadline);
   const opening = open((channel) => {
+    try {
+      ready?.();
+    } catch (caught) {
+      channel.close();
+      return { channel, result: Promise.reject(asFault(caught)) };
+    }
     progress.sent = true;
     return { channel, result: collect(channel, name, options.stdin ?? '') };
   });

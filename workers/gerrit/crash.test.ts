@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,9 +28,12 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-function start(task: object, crashAt?: string): ChildProcess {
+function start(task: object, crashAt?: string, how: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL'): ChildProcess {
   const argument = JSON.stringify({ settings: lab.settings({ readBack: 300 }), project: PROJECT, ...task });
-  const env = { ...process.env, ...(crashAt === undefined ? {} : { STACKGATE_CRASH_AT: crashAt }) };
+  const env = {
+    ...process.env,
+    ...(crashAt === undefined ? {} : { STACKGATE_CRASH_AT: crashAt, STACKGATE_CRASH_WITH: how }),
+  };
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/fixtures/gerritchild.ts', argument], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -77,27 +80,33 @@ const INTAKE = all
     ]
   : ['intake.file.before:1', 'intake.sweep.after:2'];
 
+function reportOn(
+  { number, revision }: { readonly number: number; readonly revision: string },
+  more: Pick<ReportAction, 'pipeline' | 'submit'>,
+): ReportAction {
+  return {
+    kind: 'report',
+    id: `report-${number}`,
+    connection: 'gerrit',
+    project: PROJECT,
+    branch: 'master',
+    number: String(number),
+    patchset: '1',
+    revision,
+    phase: 'success',
+    message: `Build succeeded (${more.pipeline} pipeline).`,
+    labels: { verified: 1 },
+    ...more,
+  };
+}
+
 describe('a report killed at any step', () => {
   it.concurrent.each(REPORT)(
     'is posted once and merged: %s',
     async (point) => {
       const pushed = await lab.gerrit.push(PROJECT, { user: 'ann' });
       await lab.gerrit.vote(pushed.number, { 'Code-Review': 2 });
-      const report: ReportAction = {
-        kind: 'report',
-        id: `report-${pushed.number}`,
-        connection: 'gerrit',
-        project: PROJECT,
-        branch: 'master',
-        number: String(pushed.number),
-        patchset: '1',
-        revision: pushed.revision,
-        pipeline: 'gate',
-        phase: 'success',
-        message: 'Build succeeded (gate pipeline).',
-        labels: { verified: 1 },
-        submit: true,
-      };
+      const report = reportOn(pushed, { pipeline: 'gate', submit: true });
       const dir = join(scratch, `report-${pushed.number}`);
       const first = await end(start({ dir, report }, point));
       expect({ point, signal: first.signal }).toEqual({ point, signal: 'SIGKILL' });
@@ -109,6 +118,27 @@ describe('a report killed at any step', () => {
     60_000,
   );
 });
+
+describe('a process stopped right before it posts', () => {
+  it('posts nothing when it goes on after another took over', async () => {
+    const pushed = await lab.gerrit.push(PROJECT, { user: 'ann' });
+    const report = reportOn(pushed, { pipeline: 'check', submit: false });
+    const dir = join(scratch, `stopped-${pushed.number}`);
+    const first = start({ dir, report }, 'report.record.after:1', 'SIGSTOP');
+    const ended = end(first);
+    await lab.until('it stands still', () => stateOf(first.pid ?? 0) === 'T', 30_000);
+    const second = await end(start({ dir, report }));
+    expect(JSON.parse(second.said)).toEqual({ kind: 'posted' });
+    first.kill('SIGCONT');
+    expect(await ended).toMatchObject({ said: '' });
+    expect(lab.gerrit.reviews({ user: 'ci', change: pushed.number })).toHaveLength(1);
+  }, 60_000);
+});
+
+/** `T`: stopped by a signal. */
+function stateOf(pid: number): string | undefined {
+  return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+}
 
 describe('an intake killed at any step', () => {
   it.each(INTAKE)(

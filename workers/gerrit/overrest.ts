@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '../../pipelines/fault.ts';
-import { type ReadChange, statusOf, toChange } from './change.ts';
+import { type ReadChange, statusOf, toChange, votesOf } from './change.ts';
 import { ChangeInfo, rowOf } from './changeinfo.ts';
 import { anyOf, changeTerm, isChangeId, isMentionable, isProjectName } from './query.ts';
 import type { Rest } from './rest.ts';
@@ -161,7 +161,7 @@ export function overRest(
       return [...new Set((await Promise.all(lists)).flat())];
     },
     async talk(number, signal) {
-      const options = ['CURRENT_REVISION', 'MESSAGES', 'DETAILED_ACCOUNTS'];
+      const options = ['CURRENT_REVISION', 'MESSAGES', 'DETAILED_LABELS', 'DETAILED_ACCOUNTS'];
       const [row] = await query(changeTerm(number), options, signal);
       if (row === undefined) return undefined;
       return {
@@ -172,9 +172,10 @@ export function overRest(
           username: reviewer?.username,
           text: message ?? '',
         })),
+        votes: votesOf(row),
       };
     },
-    review: (target, input, signal) => rest.post(`${revisionOf(target)}/review`, input, signal),
+    review: (target, input, signal, begin) => rest.post(`${revisionOf(target)}/review`, input, signal, begin),
     submit: (target, signal) => rest.post(`${revisionOf(target)}/submit`, {}, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

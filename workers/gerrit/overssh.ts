@@ -1,5 +1,5 @@
 import { Fault } from '../../pipelines/fault.ts';
-import { CHANGE_FLAGS, type ReadChange, statusOf, toChange } from './change.ts';
+import { CHANGE_FLAGS, type ReadChange, statusOf, toChange, votesOf } from './change.ts';
 import { type CommandResult, type Commands, commandFault } from './commands.ts';
 import { anyOf, changeTerm, createQuery, isChangeId, isMentionable, isProjectName } from './query.ts';
 import type { WireChange } from './schema.ts';
@@ -75,12 +75,13 @@ export function overSsh(
           username: reviewer?.username,
           text: message ?? '',
         })),
+        votes: votesOf(row),
       };
     },
-    async review(target, input, signal) {
+    async review(target, input, signal, begin) {
       const command = `gerrit review --project ${checkedProject(target)} --json ${checkedPatchset(target)}`;
       const stdin = JSON.stringify(input);
-      return said('gerrit review', await commands.exec(command, { signal, stdin }));
+      return said('gerrit review', await commands.exec(command, { signal, stdin, begin }));
     },
     async submit(target, signal) {
       const command = `gerrit review --project ${checkedProject(target)} --submit ${checkedPatchset(target)}`;

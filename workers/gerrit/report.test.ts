@@ -98,6 +98,17 @@ describe.each(['ssh', 'rest'] as const)('over %s', (way) => {
       expect(ours()[0]?.labels).toEqual({ Verified: 1 });
     });
 
+    it('says which vote Gerrit forgot without a word, and keeps silent about one that stood there before', async () => {
+      const outcome = await report({ labels: { verified: 3, 'no-such-label': 1, 'code-review': 1 } });
+      expect(outcome).toEqual({
+        kind: 'posted',
+        note: 'Gerrit took the comment and not Verified+3, No-Such-Label+1: the label may not have this value here',
+      });
+      expect(ours()[0]?.labels).toEqual({ 'Code-Review': 1 });
+      expect(await report({ id: 'report-2' })).toEqual({ kind: 'posted' });
+      expect(await report({ id: 'report-3' })).toEqual({ kind: 'posted' });
+    });
+
     it('comments without votes on an abandoned change and on an outdated patchset', async () => {
       await lab.gerrit.push(PROJECT, { user: 'ann', change: pushed.number });
       expect(await report()).toMatchObject({ note: 'Verified+1 was not voted: patchset 1 is out of date' });

@@ -6,7 +6,8 @@ import type { Store } from '../../pipelines/ports.ts';
 import { crashpoint } from '../crashpoint.ts';
 import type { Branches } from '../git/branches.ts';
 import { pause } from './pause.ts';
-import { countOurs, isLabelName, labelName, remedyFor, reviewInput, signed } from './review.ts';
+import { deadlineFrom } from './punctual.ts';
+import { countOurs, isLabelName, labelName, remedyFor, reviewInput, signed, unkept } from './review.ts';
 import type { GerritSettings } from './settings.ts';
 import { differenceAfter, standOf } from './submit.ts';
 import type { ReviewInput, Said, Talk, Target, Transport } from './transport.ts';
@@ -18,6 +19,10 @@ import type { ReviewInput, Said, Talk, Target, Transport } from './transport.ts'
  * post is not known (connection cut, deadline, our own death), nothing is sent again before Gerrit was asked whether it
  * stands there. Gerrit's reads may lag, and a server may still be at work on what we gave up waiting for, so a post
  * counts as lost only after it stayed invisible for `readBack`.
+ *
+ * A process may be stopped for any time between any two lines while another takes over. So a post leaves within `postWithin`
+ * after its record was written, which only its owner can do; who takes over lets `postWithin` and `readBack` pass before it posts.
+ * What stays possible, and why, is in docs/operating.md.
  *
  * A submit needs no such care to be safe (a change merges once), but its answer lies at times in both directions; the
  * status of the change decides. Around it the branch is compared with what was tested (submit.ts).
@@ -41,7 +46,7 @@ const REMEDIES = 12;
 export interface ReportContext {
   readonly transport: Transport;
   readonly effects: Effects;
-  readonly settings: Pick<GerritSettings, 'user' | 'readBack'>;
+  readonly settings: Pick<GerritSettings, 'user' | 'readBack' | 'postWithin'>;
   /** Without them a submit is asked for unchecked. */
   readonly branches?: Branches | undefined;
   readonly now?: () => number;
@@ -101,22 +106,34 @@ async function post(
   const count = (seen: Talk) => countOurs(seen, settings.user, action.patchset, input);
   const baseline = before?.baseline ?? count(talk);
   /** Set while a post may have happened: until then it may become visible. */
-  let doubt: number | undefined = before === undefined ? undefined : before.at + settings.readBack;
+  // Counted from now and not from what is written there: whoever wrote it may have had another clock, and may be on its way yet.
+  let doubt: number | undefined =
+    before === undefined ? undefined : now() + settings.postWithin + settings.readBack;
   let trouble: Fault | undefined;
+  const posted = async (): Promise<Posted> => {
+    const said = await readBack(action, context, input, (seen) => count(seen) - baseline, signal);
+    return { kind: 'posted', notes: [...notes, ...said], current };
+  };
   for (let attempt = 1, remedies = 0; attempt <= ATTEMPTS; attempt++) {
     if (
       doubt !== undefined &&
       (await standsThere(action, context, doubt, (seen) => count(seen) > baseline, signal))
     )
-      return { kind: 'posted', notes, current };
-    await save(action, context, { phase: 'posting', baseline, at: now() });
-    const said = await attemptTo('report.post', () => transport.review(targetOf(action), input, signal));
+      return await posted();
+    const begin = async () => {
+      const punctual = deadlineFrom(settings.postWithin);
+      await save(action, context, { phase: 'posting', baseline, at: now() });
+      return punctual.check;
+    };
+    const said = await attemptTo('report.post', () =>
+      transport.review(targetOf(action), input, signal, begin),
+    );
     if (said instanceof Fault) {
       trouble = said;
       doubt = now() + settings.readBack;
       continue;
     }
-    if (said.kind === 'done') return { kind: 'posted', notes, current };
+    if (said.kind === 'done') return await posted();
     doubt = undefined;
     const changed = remedies < REMEDIES ? remedied(action, input, said.text) : undefined;
     if (changed === undefined) return { kind: 'refused', reason: said.text };
@@ -128,6 +145,39 @@ async function post(
       return { kind: 'refused', reason: said.text };
   }
   throw trouble ?? new Fault('gerrit-away', 'the report could not be posted', { retry: true });
+}
+
+/**
+ * What Gerrit made of a post: it forgets a vote whose value its label does not have without a word. `more` counts our posts
+ * since the first look. A look that fails costs nothing but this sentence.
+ */
+async function readBack(
+  action: ReportAction,
+  context: ReportContext,
+  { labels = {} }: ReviewInput,
+  more: (talk: Talk) => number,
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (Object.keys(labels).length === 0) return [];
+  const { now = Date.now, settings } = context;
+  const until = now() + settings.readBack;
+  try {
+    const talk = await look(action, context, until, (seen) => more(seen) > 0, signal);
+    if (talk === undefined) return [];
+    const twice =
+      more(talk) > 1 ? ['it stands there twice: Gerrit showed the first only after `read-back`'] : [];
+    const lost = talk.currentPatchset === action.patchset ? unkept(talk, settings.user, labels) : {};
+    const forgotten =
+      Object.keys(lost).length === 0
+        ? []
+        : [`Gerrit took the comment and not ${votesText(lost)}: the label may not have this value here`];
+    return [...twice, ...forgotten];
+  } catch (caught) {
+    signal.throwIfAborted();
+    const { retry } = asFault(caught);
+    if (retry) return [];
+    throw caught;
+  }
 }
 
 /** Votes that make sense on this change as it is now; an outdated patchset gets words only (votes could be copied on). */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../pipelines/fault.ts';
-import type { Said } from './transport.ts';
+import type { Begin, Said } from './transport.ts';
 
 /**
  * Gerrit's REST interface, politely: so many requests at a time and in a second, a User-Agent that names us, and one request
@@ -12,7 +12,7 @@ import type { Said } from './transport.ts';
 export interface Rest {
   /** The parsed answer; undefined: 404, it is not there or not shown to us. */
   get(path: string, signal: AbortSignal): Promise<unknown>;
-  post(path: string, body: object, signal: AbortSignal): Promise<Said>;
+  post(path: string, body: object, signal: AbortSignal, begin?: Begin): Promise<Said>;
 }
 
 export interface RestOptions {
@@ -64,18 +64,27 @@ export function openRest(options: RestOptions): Rest {
     else next();
   }
 
-  async function ask(method: 'GET' | 'POST', path: string, body: string | undefined, outer: AbortSignal) {
+  async function ask(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    outer: AbortSignal,
+    begin?: Begin,
+  ) {
     const late = AbortSignal.timeout(options.deadline);
     const signal = AbortSignal.any([outer, late]);
     try {
       await turn(signal);
       try {
+        const password = await options.password();
+        const ready = await begin?.();
+        ready?.();
         const response = await fetch(new URL(`a/${path}`, options.url), {
           method,
           redirect: 'manual',
           headers: {
             accept: 'application/json',
-            authorization: basic(options.user, await options.password()),
+            authorization: basic(options.user, password),
             'user-agent': options.userAgent,
             ...(body === undefined ? {} : { 'content-type': 'application/json; charset=UTF-8' }),
           },
@@ -111,9 +120,10 @@ export function openRest(options: RestOptions): Rest {
     body: string | undefined,
     again: ReadonlySet<number>,
     signal: AbortSignal,
+    begin?: Begin,
   ) {
     for (let attempt = 1; ; attempt++) {
-      const answer = await ask(method, path, body, signal);
+      const answer = await ask(method, path, body, signal, begin);
       refuseAll(answer, options.url);
       if (!again.has(answer.status) || attempt === ATTEMPTS) return answer;
       const told = Number(answer.headers.get('retry-after')) * 1000;
@@ -139,9 +149,9 @@ export function openRest(options: RestOptions): Rest {
       if (known === undefined) shared.set(path, mine);
       return await unlessAborted(mine, signal);
     },
-    async post(path, body, signal) {
+    async post(path, body, signal, begin) {
       // 503 may come from a proxy after the server did it: only 429 promises that nothing happened.
-      const { status, text } = await patiently('POST', path, JSON.stringify(body), LIMITED, signal);
+      const { status, text } = await patiently('POST', path, JSON.stringify(body), LIMITED, signal, begin);
       if (status >= 200 && status < 300) return { kind: 'done' };
       if (status >= 500 || status === 429 || status === 408)
         throw new Fault('gerrit-away', `Gerrit answered ${status} to ${path}`, { retry: true });
@@ -200,10 +210,11 @@ function reasonOf(caught: unknown): string {
 }
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw signal.reason;
+  const reason = () => (signal.reason instanceof Fault ? signal.reason : new Fault('stopped', 'called off'));
+  if (signal.aborted) throw reason();
   let stop: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Fault('stopped', 'called off'));
+    stop = () => reject(reason());
     signal.addEventListener('abort', stop, { once: true });
   });
   try {

@@ -25,6 +25,7 @@ describe('messages', () => {
       status: 'NEW' as const,
       currentPatchset: '1',
       messages,
+      votes: [],
     });
     const count = (...messages: ReturnType<typeof message>[]) =>
       countOurs(talk(...messages), 'ci', '1', input);

@@ -72,6 +72,20 @@ function isOurs(message: Message, user: string, patchset: string, input: ReviewI
   return said === '' && labels.every(([label, value]) => votes.includes(` ${label}${signed(value)}`));
 }
 
+/** Votes of ours that do not stand on the change as they were given. */
+export function unkept(
+  talk: Talk,
+  user: string,
+  labels: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const same = (a: string | undefined, b: string) => a?.toLowerCase() === b.toLowerCase();
+  const stands = (name: string, value: number) =>
+    talk.votes.some((vote) => same(vote.username, user) && same(vote.label, name) && vote.value === value);
+  return Object.fromEntries(
+    Object.entries(labels).filter(([name, value]) => value !== 0 && !stands(name, value)),
+  );
+}
+
 function words(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }

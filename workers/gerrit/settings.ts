@@ -47,6 +47,11 @@ export const GerritSettings = z.object({
   fetchDeadline: z.number().int().positive().default(15_000),
   /** After an unknown end of a review: so long may it take to become visible before it is sent again. */
   readBack: z.number().int().positive().default(10_000),
+  /**
+   * A review leaves within so long after it was made sure that it is ours to post, or not at all: a process that was stopped in
+   * between must not post what another posted meanwhile. Whoever takes over waits as much longer.
+   */
+  postWithin: z.number().int().positive().default(2_000),
   /** Queries and reviews over REST instead of SSH commands. */
   rest: z
     .object({

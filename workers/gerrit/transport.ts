@@ -21,10 +21,15 @@ export interface Transport extends AsyncDisposable {
   sittingOn(changes: readonly ReadChange[], signal: AbortSignal): Promise<string[]>;
   /** What was said on a change so far, oldest first. */
   talk(number: string, signal: AbortSignal): Promise<Talk | undefined>;
-  /** One post: message and votes together. */
-  review(target: Target, input: ReviewInput, signal: AbortSignal): Promise<Said>;
+  /**
+   * One post: message and votes together. `begin` is called when its turn has come; what it answers is called at the last
+   * moment at which nothing has left yet. What either throws is thrown, and nothing leaves.
+   */
+  review(target: Target, input: ReviewInput, signal: AbortSignal, begin?: Begin): Promise<Said>;
   submit(target: Target, signal: AbortSignal): Promise<Said>;
 }
+
+export type Begin = () => Promise<() => void>;
 
 export interface Wanted {
   readonly number: string;
@@ -41,6 +46,14 @@ export interface Talk {
   readonly status: ChangeStatus;
   readonly currentPatchset: string | undefined;
   readonly messages: readonly Message[];
+  /** On the current patchset, zeros left out. */
+  readonly votes: readonly Vote[];
+}
+
+export interface Vote {
+  readonly label: string;
+  readonly value: number;
+  readonly username: string | undefined;
 }
 
 export interface Message {
