@@ -121,18 +121,21 @@ async function measure(
   });
   const before = process.memoryUsage.rss();
   let most = before;
+  const weigh = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss());
+  }, 10);
   let bytes = 0;
   const steps = [{ name, script: `#!/bin/bash\n${command}` }];
   const begin = performance.now();
   await shell.start({ build, steps, env: {}, timeout: 600_000 }, signal);
   const output = (chunk: Uint8Array, _: number, at: number) => {
     bytes += chunk.length;
-    most = Math.max(most, process.memoryUsage.rss());
     return text.output(chunk, at);
   };
   await shell.attach(build, 0, { output }, signal);
   await text.end();
   const seconds = (performance.now() - begin) / 1000;
+  clearInterval(weigh);
   await writer.close();
   const again = performance.now();
   await shell.attach(build, 0, { output: () => undefined }, signal);
