@@ -14,7 +14,7 @@ async function made(
     limit: Number.POSITIVE_INFINITY,
     ...options,
     write: (chunk) => {
-      parts.push(chunk);
+      parts.push(Uint8Array.from(chunk));
       return Promise.resolve();
     },
   });
@@ -49,6 +49,43 @@ describe('console', () => {
     expect(await made([of('\0\t\r\n\u007f')])).toBe('␀\t\r\n␡');
     expect(await made([{ bytes: Uint8Array.of(0xff, 0x41, 0xc3), at: 0 }])).toBe('\ufffdA\ufffd');
     expect(await made([of('\ufeffé😀')])).toBe('\ufeffé😀');
+  });
+
+  test('one sign that is no text is seen wherever it stands', async () => {
+    const shown = (byte: number) => (byte === 0x7f ? '\u2421' : String.fromCharCode(0x2400 + byte));
+    const bytes = Buffer.alloc(40, 'x');
+    for (let start = 0; start < 4; start++) {
+      for (let at = start; at < bytes.length; at++) {
+        for (const byte of [0x00, 0x08, 0x0b, 0x1f, 0x7f]) {
+          const chunk = Buffer.from(bytes);
+          chunk[at] = byte;
+          const text = await made([{ bytes: chunk.subarray(start), at: 0 }]);
+          expect(text).toBe(`${'x'.repeat(at - start)}${shown(byte)}${'x'.repeat(39 - at)}`);
+          expect(await made([{ bytes: chunk.subarray(at, at + 1), at: 0 }])).toBe(shown(byte));
+        }
+      }
+    }
+  });
+
+  test('a flood comes out whole, in order, in blocks that are written one at a time', async () => {
+    let written = '';
+    let at = 0;
+    const console = buildConsole({
+      timestamps: false,
+      secrets: [],
+      limit: Number.POSITIVE_INFINITY,
+      write: async (chunk) => {
+        expect(at).toBe(0);
+        at += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        written += Buffer.from(chunk).toString('latin1');
+        at -= 1;
+      },
+    });
+    const pieces = Array.from({ length: 300 }, (_, n) => `${n} `.repeat(n % 7 === 0 ? 90_000 : 700));
+    for (const piece of pieces) await console.output(Buffer.from(piece), 0);
+    await console.end();
+    expect(written === pieces.join('')).toBe(true);
   });
 
   test('secrets are replaced, across chunks and lines, the longest first', async () => {

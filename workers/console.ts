@@ -8,7 +8,8 @@ import { redactor } from './redact.ts';
  *   clean    UTF-8 for sure, no control characters but tab, line ends and colours (SGR); others become visible signs
  *
  * The text is a function of the bytes and of the time each of them was seen, and of nothing else: after a restart it is made
- * again from the beginning and comes out the same, however the bytes are cut. Memory is bounded by the chunks, not by lines.
+ * again from the beginning and comes out the same, however the bytes are cut. Memory is bounded by the chunks, not by lines: one
+ * block is written while the next one is collected, and who brings more waits.
  */
 
 export interface ConsoleOptions {
@@ -16,11 +17,12 @@ export interface ConsoleOptions {
   readonly secrets: readonly string[];
   /** Bytes of text that are kept: stamps make short lines many times longer. */
   readonly limit: number;
+  /** The chunk is the callee's until the promise settles, and no longer. One call at a time. */
   readonly write: (chunk: Uint8Array) => Promise<void>;
 }
 
 export interface BuildConsole {
-  /** Output of the build; `at` in ms. Waits when too much is unwritten. */
+  /** Output of the build; `at` in ms. Waits when too much is unwritten. The chunk is ours until it is written. */
   output(chunk: Uint8Array, at: number): Promise<void> | undefined;
   /** A line of our own, on a line of its own; written even beyond the limit. */
   say(text: string, at: number): Promise<void> | undefined;
@@ -30,7 +32,8 @@ export interface BuildConsole {
   end(): Promise<void>;
 }
 
-const enough = 128 * 1024;
+/** Bytes in a block. Larger ones cost fewer turns of the pool that writes; what is gained beyond this is little. */
+const enough = 256 * 1024;
 /** ms that small pieces wait for company before they are written. */
 const soon = 15;
 
@@ -43,6 +46,7 @@ export function buildConsole(options: ConsoleOptions): BuildConsole {
   let made = 0;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let block: Buffer | undefined;
 
   function keep(text: Buffer, always = false): void {
     if (text.length === 0) return;
@@ -64,19 +68,32 @@ export function buildConsole(options: ConsoleOptions): BuildConsole {
   function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
-    const text = Buffer.concat(pending);
+    const parts = pending;
+    const length = size;
     pending = [];
     size = 0;
-    writing = writing.then(() => (text.length === 0 ? undefined : options.write(text)));
+    if (length > 0) writing = writing.then(() => options.write(joined(parts, length)));
+    // Whoever calls next meets the error: `writing` keeps it.
+    writing.catch(() => undefined);
     return writing;
   }
 
+  /** The parts in one piece: large ones in a block that is used again and again, which spares the kernel new pages. */
+  function joined(parts: readonly Buffer[], length: number): Buffer {
+    if (length < enough || length > 2 * enough) return Buffer.concat(parts, length);
+    block ??= Buffer.allocUnsafeSlow(2 * enough);
+    let to = 0;
+    for (const part of parts) to += part.copy(block, to);
+    return block.subarray(0, length);
+  }
+
   function pushed(): Promise<void> | undefined {
-    if (size >= enough) return flush();
-    timer ??= setTimeout(() => {
-      // Whoever calls next meets the error: `writing` keeps it.
-      flush().catch(() => undefined);
-    }, soon);
+    if (size >= enough) {
+      const before = writing;
+      void flush();
+      return before;
+    }
+    timer ??= setTimeout(() => void flush(), soon);
     return undefined;
   }
 
@@ -117,6 +134,8 @@ export function utcStamp(at: number): string {
 }
 
 const newline = 0x0a;
+/** With something behind it: what comes after the last one has a time of its own. */
+const innerLineEnd = /\n(?!$)/g;
 
 /** Puts the time of its first byte before each line. */
 export function stamper(enabled: boolean): {
@@ -126,7 +145,7 @@ export function stamper(enabled: boolean): {
 } {
   let fresh = true;
   let lastAt = Number.NaN;
-  let stamp: Buffer = Buffer.alloc(0);
+  let stamp = '';
   return {
     fresh: () => fresh,
     push(chunk, at) {
@@ -137,21 +156,13 @@ export function stamper(enabled: boolean): {
       }
       if (at !== lastAt) {
         lastAt = at;
-        stamp = Buffer.from(`${utcStamp(at)} | `);
+        stamp = `${utcStamp(at)} | `;
       }
-      let lines = fresh ? 1 : 0;
-      for (let at = 0; at < chunk.length - 1; at++) if (chunk[at] === newline) lines += 1;
-      const text = Buffer.allocUnsafe(chunk.length + lines * stamp.length);
-      let to = 0;
-      for (let from = 0; from < chunk.length; ) {
-        if (fresh) to += stamp.copy(text, to);
-        const end = chunk.indexOf(newline, from) + 1;
-        const next = end === 0 ? chunk.length : end;
-        to += chunk.copy(text, to, from, next);
-        fresh = end !== 0;
-        from = next;
-      }
-      return text;
+      // As latin1, a letter a byte: one replacement is twice as fast as copying line by line.
+      const text = chunk.toString('latin1').replace(innerLineEnd, `\n${stamp}`);
+      const stamped = Buffer.from(fresh ? stamp + text : text, 'latin1');
+      fresh = chunk[chunk.length - 1] === newline;
+      return stamped;
     },
   };
 }
@@ -194,9 +205,26 @@ export function cleaner(): { push(chunk: Buffer): Buffer; end(): Buffer } {
   };
 }
 
+/** True without special bytes. Looks at four bytes at a time, at each alone only where one is beyond 0x20..0x7e. */
 function isPlain(chunk: Buffer): boolean {
-  for (let at = 0; at < chunk.length; at++) if (special[chunk[at] ?? 0] === 1) return false;
-  return true;
+  // Words begin at multiples of four.
+  const before = -chunk.byteOffset & 3;
+  if (chunk.length < before) return !hasSpecial(chunk, 0, chunk.length);
+  const words = new Int32Array(chunk.buffer, chunk.byteOffset + before, (chunk.length - before) >> 2);
+  if (hasSpecial(chunk, 0, before)) return false;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? 0;
+    // The high bit of a byte is set in it from 0x80 on, in the sum from 0x7f on, in the difference below 0x20.
+    if (((word | (word + 0x01010101) | (word - 0x20202020)) & 0x80808080) === 0) continue;
+    const at = before + 4 * index;
+    if (hasSpecial(chunk, at, at + 4)) return false;
+  }
+  return !hasSpecial(chunk, before + 4 * words.length, chunk.length);
+}
+
+function hasSpecial(chunk: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (special[chunk[at] ?? 0] === 1) return true;
+  return false;
 }
 
 /** Control pictures (U+2400...) for ASCII controls, the replacement character for the rest. */

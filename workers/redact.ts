@@ -81,7 +81,8 @@ function firstOpen(text: Buffer, needles: readonly Buffer[], longest: number): n
   for (let at = Math.max(0, text.length - longest + 1); at < text.length; at++) {
     const rest = text.length - at;
     for (const needle of needles) {
-      if (needle.length > rest && needle.compare(text, at, text.length, 0, rest) === 0) return at;
+      if (needle.length <= rest || needle[0] !== text[at]) continue;
+      if (needle.compare(text, at, text.length, 0, rest) === 0) return at;
     }
   }
   return text.length;
