@@ -3,6 +3,7 @@ import type { ShellExit, ShellSink } from '../../pipelines/ports.ts';
 import { parseResult } from '../supervisor/result.ts';
 import { giveOut, type Ticks, tickClock } from '../supervisor/ticks.ts';
 import type { NodeConnection } from './connection.ts';
+import { piecesOf } from './pieces.ts';
 import type { RemoteProcess } from './process.ts';
 import { script } from './script.ts';
 import { away } from './session.ts';
@@ -41,7 +42,7 @@ export async function followOver(
   signal: AbortSignal,
 ): Promise<Followed> {
   const process = await connection.spawn(script('follow', [folder, place.position, place.heard]), signal);
-  const teller = process.stdout[Symbol.asyncIterator]();
+  const teller = piecesOf(process.stdout);
   let exit: ShellExit | undefined;
   let line = '';
   /** Bytes of output still to come before the next line. */
@@ -85,15 +86,13 @@ export async function followOver(
 
 /** Undefined at the end, however it came: `ended` of the process knows. */
 async function nextChunk(
-  teller: AsyncIterator<unknown>,
+  teller: AsyncIterator<Buffer, void>,
   connection: NodeConnection,
 ): Promise<Buffer | undefined> {
   const timer = setTimeout(() => void connection.drop(), silence);
   try {
     const next = await teller.next();
-    return next.done !== true && next.value instanceof Buffer ? next.value : undefined;
-  } catch {
-    return undefined;
+    return next.done === true ? undefined : next.value;
   } finally {
     clearTimeout(timer);
   }
