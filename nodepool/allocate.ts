@@ -17,6 +17,8 @@ import { type Shape, unknownLabels } from './shape.ts';
 /** A provider as it is now. */
 export interface ProviderView {
   readonly name: string;
+  /** Pools of one provider launch at one pace. */
+  readonly family: string;
   readonly priority: number;
   /** Launches that may fail here for one request. */
   readonly retries: number;
@@ -90,6 +92,11 @@ export interface Order {
   readonly resources: Resources;
 }
 
+/** Nodes between their order and their test, in the whole family. */
+export interface Pace {
+  launching: number;
+}
+
 /** What is taken at a provider while the plan is made. */
 export interface Ground {
   readonly view: ProviderView;
@@ -97,8 +104,7 @@ export interface Ground {
   /** Promised to requests that do not fit yet. */
   reserved: Resources;
   isWanted: boolean;
-  /** Nodes between their order and their test. */
-  launching: number;
+  readonly pace: Pace;
   readonly takenPlaces: Set<string>;
   /** Nodes that are here. */
   readonly nodes: readonly NodeRecord[];
@@ -108,7 +114,10 @@ export interface Ground {
 const surplusAge = 10 * 60_000;
 
 export function allocate(situation: Situation): Plan {
-  const grounds = new Map(situation.providers.map((view) => [view.name, groundOf(view, situation.nodes)]));
+  const paces = new Map<string, Pace>();
+  const grounds = new Map(
+    situation.providers.map((view) => [view.name, groundOf(view, situation.nodes, paces)]),
+  );
   const idle = idleNodes(situation.nodes);
   const served = serve(situation, grounds, idle);
   const old = tooOld(situation, idle.free());
@@ -178,7 +187,7 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
         if (place !== undefined) fit.ground.takenPlaces.add(place);
       }
       fit.ground.used = plus(fit.ground.used, fit.cost);
-      fit.ground.launching += fit.cost.instances;
+      fit.ground.pace.launching += fit.cost.instances;
       const { ground, zone, members } = fit;
       allocated.push({ request: request.id, provider: ground.view.name, zone, members });
       continue;
@@ -216,12 +225,14 @@ function kindOf({ nodes, failures }: RequestRecord): string | undefined {
   return `${nodes.nodeset ?? ''} ${nodes.subnodes} ${nodes.label}`;
 }
 
-function groundOf(view: ProviderView, nodes: readonly NodeRecord[]): Ground {
+function groundOf(view: ProviderView, nodes: readonly NodeRecord[], paces: Map<string, Pace>): Ground {
   const here = nodes.filter((node) => node.provider === view.name && takesRoom(node));
   const takenPlaces = new Set(here.flatMap((node) => node.place ?? []));
   const used = sum(here.map((node) => node.resources));
-  const launching = here.filter(isLaunching).length;
-  return { view, used, reserved: nothing, isWanted: false, launching, takenPlaces, nodes: here };
+  const pace = paces.get(view.family) ?? { launching: 0 };
+  paces.set(view.family, pace);
+  pace.launching += here.filter(isLaunching).length;
+  return { view, used, reserved: nothing, isWanted: false, pace, takenPlaces, nodes: here };
 }
 
 function grouped(nodes: readonly NodeRecord[], key: (node: NodeRecord) => string): Map<string, NodeRecord[]> {
@@ -334,7 +345,7 @@ function stockOrder(label: string, grounds: readonly Ground[], turn: number): Or
   if (best === undefined) return undefined;
   const { ground, offer, zone } = best;
   ground.used = plus(ground.used, offer);
-  ground.launching += 1;
+  ground.pace.launching += 1;
   return { provider: ground.view.name, zone, label, resources: offer };
 }
 

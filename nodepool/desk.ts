@@ -142,6 +142,7 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
       const zones = config.zones.length > 0 ? config.zones : (probed?.zones ?? []);
       return {
         name: config.name,
+        family: config.family,
         priority: config.priority,
         retries: config.launchRetries,
         offers: offers(now),

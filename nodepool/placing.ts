@@ -120,7 +120,8 @@ function making({ ground, zone, open, has, stock, cap }: Ask): Placing {
  * Why so many more launches must wait; undefined when they may begin. A set that is larger than the limit begins when nothing else
  * is on its way: Nodepool, too, takes up a request as long as fewer nodes than `max-concurrency` are being launched.
  */
-export function crowded({ view, launching, reserved }: Ground, more: number): string | undefined {
+export function crowded({ view, pace, reserved }: Ground, more: number): string | undefined {
+  const { launching } = pace;
   const ahead = launching + reserved.instances;
   if (ahead === 0 || ahead + more <= view.concurrency) return undefined;
   const are = launching === 1 ? '1 node is' : `${launching} nodes are`;

@@ -43,13 +43,15 @@ export interface SetConfig {
 
 export interface ProviderConfig {
   readonly name: string;
+  /** The provider that it is a pool of; else its own name. */
+  readonly family: string;
   readonly driver: string;
   readonly priority: number;
   /** What the site allows, beside what the provider has. */
   readonly limits: Partial<Resources>;
   /** Why it takes no nodes at all. */
   readonly disabled?: string | undefined;
-  /** Launches at a time. */
+  /** Launches at a time, of the whole family. */
   readonly concurrency: number;
   /** ms between calls. */
   readonly rate: number;

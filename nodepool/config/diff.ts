@@ -35,9 +35,9 @@ export function diffPools(before: PoolFiles, after: PoolFiles): PoolDiff {
   };
 }
 
-const KINDS = ['provider', 'host', 'image', 'label', 'node set', 'ready script', 'setting'] as const;
+const KINDS = ['provider', 'pool', 'host', 'image', 'label', 'node set', 'ready script', 'setting'] as const;
 /** They are things of their own. */
-const PARTS = new Set(['nodes', 'images']);
+const PARTS = new Set(['nodes', 'images', 'pools']);
 
 function thingsOf({ name, text, scripts }: PoolFiles): Record<(typeof KINDS)[number], Things> {
   const { value } = readYaml({ name, text });
@@ -55,6 +55,7 @@ function thingsOf({ name, text, scripts }: PoolFiles): Record<(typeof KINDS)[num
   );
   return {
     provider: byName(whole),
+    pool: byName(parts('pools')),
     host: byName(parts('nodes')),
     image: byName(parts('images')),
     label: byName(listOf(root['labels'])),

@@ -1,11 +1,13 @@
 import type { z } from 'zod';
-import { parseLabel } from '../../jobs/label.ts';
-import { didYouMean, isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
+import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import { complaintsOf, valueAt } from './complaint.ts';
 import type { KindConfig, LabelConfig, PoolConfig, ProviderConfig, SetConfig } from './config.ts';
 import type { PoolFiles } from './files.ts';
 import { isRecord, takeOutIgnored } from './ignored.ts';
+import { type At, nodesOf, wrongNames } from './names.ts';
+import { type Split, withoutPools } from './pools.ts';
+import { CloudImage, CloudPool, PoolDiskImage, PoolLabel } from './poolschema.ts';
 import {
   CommandProvider,
   Image,
@@ -33,12 +35,17 @@ export function readPool(
   const { value, problems, places } = readYaml(source);
   if (problems.some(isError)) return { problems };
   const root: unknown = value ?? {};
-  const found = [...problems, ...takeOutIgnored(root, places)];
+  const ignored = takeOutIgnored(root, places);
+  const found = [...problems, ...ignored.problems];
   const start = { file: source.name, line: 1, column: 1 };
   const parsed = NodepoolFile.safeParse(root);
   if (!parsed.success) {
     const about = { root, places, start, keysAt };
-    return { problems: [...found, ...parsed.error.issues.flatMap((issue) => complaintsOf(issue, about))] };
+    const said = parsed.error.issues.filter(
+      ({ path: [top, index] }) =>
+        !(top === 'providers' && typeof index === 'number' && ignored.foreign.has(index)),
+    );
+    return { problems: [...found, ...said.flatMap((issue) => complaintsOf(issue, about))] };
   }
   const at = (...path: PropertyKey[]) => {
     const key = path.at(-1);
@@ -55,88 +62,10 @@ export function readPool(
   }
   if (found.some(isError)) return { problems: found };
   const files = { name: source.name, text: source.text, scripts };
-  return { problems: found, config: poolOf(parsed.data, files) };
+  return { problems: found, config: poolOf(withoutPools(parsed.data), files) };
 }
 
 type File = z.output<typeof NodepoolFile>;
-type At = (...path: PropertyKey[]) => Problem['at'];
-
-/** What a schema cannot see: names that stand for nothing, or for two things. */
-function wrongNames(file: File, at: At): Problem[] {
-  const problems: Problem[] = [];
-  const say = (message: string, place: Problem['at'], hint?: string, code = 'unknown-name') =>
-    problems.push({ severity: 'error', code, message, at: place, hint });
-  const unknown = (what: string, name: string, known: readonly string[], place: Problem['at']) => {
-    const near = didYouMean(name, known);
-    const list = known.length === 0 ? 'there is none' : `known: ${known.join(', ')}`;
-    say(`there is no ${what} \`${name}\``, place, near === undefined ? list : `did you mean \`${near}\`?`);
-  };
-  const twice = (what: string, names: readonly string[], place: (index: number) => Problem['at']) => {
-    names.forEach((name, index) => {
-      if (names.indexOf(name) === index) return;
-      say(`${what} \`${name}\` is defined twice`, place(index), undefined, 'duplicate-name');
-    });
-  };
-  twice(
-    'provider',
-    file.providers.map(({ name }) => name),
-    (index) => at('providers', index),
-  );
-  twice(
-    'label or node set',
-    [...file.labels, ...file['node-sets']].map(({ name }) => name),
-    (index) =>
-      index < file.labels.length ? at('labels', index) : at('node-sets', index - file.labels.length),
-  );
-
-  const providers = new Map(file.providers.map((provider) => [provider.name, provider]));
-  file.labels.forEach((label, index) => {
-    label.providers.forEach(({ name }, position) => {
-      const place = at('labels', index, 'providers', position);
-      const provider = providers.get(name);
-      if (provider === undefined) return unknown('provider', name, [...providers.keys()], place);
-      if (provider.driver === 'static') return;
-      const images = provider.images.map((image) => image.name);
-      const image = label.image ?? label.name;
-      if (images.length > 0 && !images.includes(image)) {
-        unknown(
-          `image at provider ${name}`,
-          image,
-          images,
-          at('labels', index, label.image === undefined ? 'name' : 'image'),
-        );
-      }
-    });
-  });
-  const labels = [
-    ...file.labels.map(({ name }) => name),
-    ...file.providers.flatMap((each) =>
-      each.driver === 'static' ? each.nodes.flatMap((node) => [node.name, ...node.labels]) : [],
-    ),
-  ];
-  file['node-sets'].forEach((set, index) => {
-    const here = (...path: PropertyKey[]) => at('node-sets', index, ...path);
-    const known = (label: string, place: Problem['at']) => {
-      if (parseLabel(label).kind === 'parsed' && /^[\w.-]+$/.test(label) && !labels.includes(label))
-        unknown('label', label, [...new Set(labels)], place);
-    };
-    if ((set.nodes === undefined) === (set.primary === undefined)) {
-      const message = `node set \`${set.name}\` needs either \`primary\` (with \`subnodes\`) or \`nodes\``;
-      say(message, here('name'), undefined, 'nodepool-invalid');
-    }
-    if (set.primary !== undefined) known(set.primary, here('primary'));
-    if (typeof set.subnodes === 'object') known(set.subnodes.label, here('subnodes', 'label'));
-    set.nodes?.forEach(({ label }, position) => known(label, here('nodes', position, 'label')));
-    const names = set.nodes?.map(({ name }) => name) ?? nodesOf(set).map(({ name }) => name);
-    twice('node', names, (position) => here('nodes', position));
-    set.groups.forEach((group, position) => {
-      group.nodes.forEach((name, place) => {
-        if (!names.includes(name)) unknown('node', name, names, here('groups', position, 'nodes', place));
-      });
-    });
-  });
-  return problems;
-}
 
 function readyScripts(file: File, at: At): { path: string; place: Problem['at'] }[] {
   return (['labels', 'node-sets'] as const).flatMap((part) =>
@@ -157,12 +86,14 @@ function noScript(path: string, at: Problem['at']): Problem {
   };
 }
 
-function poolOf(file: File, files: PoolFiles): PoolConfig {
+function poolOf({ file, families }: Split, files: PoolFiles): PoolConfig {
   const labels = new Map(file.labels.map((label): [string, LabelConfig] => [label.name, labelOf(label)]));
   return {
     labels,
     sets: new Map(file['node-sets'].map((set): [string, SetConfig] => [set.name, setOf(set)])),
-    providers: file.providers.map((entry) => providerOf(entry, file)),
+    providers: file.providers.map((entry) => {
+      return { ...providerOf(entry, file), family: families.get(entry.name) ?? entry.name };
+    }),
     maxCoresPerJob: file['max-cores-per-job'],
     maxHoldAge: file['max-hold-age'],
     files,
@@ -182,9 +113,7 @@ function labelOf(label: File['labels'][number]): LabelConfig {
   };
 }
 
-type SetGiven = File['node-sets'][number];
-
-function setOf(set: SetGiven): SetConfig {
+function setOf(set: File['node-sets'][number]): SetConfig {
   const groups = Object.fromEntries(set.groups.map(({ name, nodes }) => [name, nodes]));
   return {
     name: set.name,
@@ -195,17 +124,7 @@ function setOf(set: SetGiven): SetConfig {
   };
 }
 
-function nodesOf({ nodes, primary = '', subnodes = 0 }: SetGiven): { name: string; label: string }[] {
-  if (nodes !== undefined) {
-    // The one that is called so comes first.
-    return nodes.toSorted((a, b) => Number(b.name === 'primary') - Number(a.name === 'primary'));
-  }
-  const { label, count } = typeof subnodes === 'number' ? { label: primary, count: subnodes } : subnodes;
-  const others = Array.from({ length: count }, (_, index) => ({ name: `subnode-${index + 1}`, label }));
-  return [{ name: 'primary', label: primary }, ...others];
-}
-
-function providerOf(given: File['providers'][number], file: File): ProviderConfig {
+function providerOf(given: File['providers'][number], file: File): Omit<ProviderConfig, 'family'> {
   const { name, driver, priority } = given;
   const retries = given['launch-retries'];
   if (driver === 'static') {
@@ -302,12 +221,16 @@ function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>
 }
 
 function keysAt(path: readonly PropertyKey[], holder: unknown): readonly string[] {
-  const [top, , part] = path;
+  const [top, , part, , inner] = path;
   if (top === undefined) return Object.keys(NodepoolFile.shape);
   if (top === 'labels') return Object.keys(Label.shape);
   if (top === 'node-sets') return Object.keys(NodeSet.shape);
+  if (part === 'pools' && inner === 'labels') return Object.keys(PoolLabel.shape);
+  if (part === 'pools' && inner !== 'nodes') return Object.keys(CloudPool.shape);
+  if (part === 'cloud-images') return Object.keys(CloudImage.shape);
+  if (part === 'diskimages') return Object.keys(PoolDiskImage.shape);
   if (part === 'images') return Object.keys(Image.shape);
-  if (part === 'nodes') return Object.keys(StaticNode.shape);
+  if (part === 'nodes' || inner === 'nodes') return Object.keys(StaticNode.shape);
   const driver = isRecord(holder) ? holder['driver'] : undefined;
   if (driver === 'static') return Object.keys(StaticProvider.shape);
   return Object.keys((driver === 'command' ? CommandProvider : OpenstackProvider).shape);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NetworkSpec, networkSpec, Topology } from '../network/spec.ts';
+import { CloudImage, CloudPool, PoolDiskImage } from './poolschema.ts';
 
 /**
  * `nodepool.yaml`, in Nodepool's words. What is of no use here (image building, targets, Gearman, ZooKeeper) is taken out and
@@ -118,7 +119,6 @@ export const Image = z.strictObject({
   'boot-from-volume': z.boolean().optional(),
   'volume-size': z.int().min(1).optional(),
   userdata: z.string().optional(),
-  'host-key-checking': z.boolean().optional(),
   'instance-properties': z.record(z.string(), z.string()).optional(),
 });
 
@@ -162,6 +162,9 @@ export const OpenstackProvider = z.strictObject({
     .describe('Delete floating addresses of ours that no node has.'),
   'port-cleanup-interval': Duration.prefault(600).describe('Seconds between looks for ports nobody uses.'),
   'ignore-provider-quota': z.boolean().default(false).describe('Do not ask for the quota.'),
+  pools: z.array(CloudPool).min(1).optional().describe('Parts of it, as Nodepool 3 has them.'),
+  'cloud-images': z.array(CloudImage).default([]).describe('Images that labels of pools boot.'),
+  diskimages: z.array(PoolDiskImage).default([]).describe('How images of pools are started.'),
 });
 
 export const CommandProvider = z.strictObject({
@@ -210,7 +213,12 @@ export const StaticProvider = z.strictObject({
   'boot-timeout': common['boot-timeout'],
   username: common.username,
   'private-key': common['private-key'],
-  nodes: z.array(StaticNode).min(1).describe('The machines.'),
+  nodes: z.array(StaticNode).default([]).describe('The machines.'),
+  pools: z
+    .array(z.strictObject({ name: Name, priority: z.int().optional(), nodes: z.array(StaticNode).min(1) }))
+    .min(1)
+    .optional()
+    .describe('Or in parts, as Nodepool 3 has them; node sets come from one.'),
 });
 
 export const ProviderEntry = z.union([StaticProvider, CommandProvider, OpenstackProvider]);

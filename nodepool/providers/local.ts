@@ -108,6 +108,7 @@ export async function openLocalProvider(
 export function localConfig(name = 'local'): ProviderConfig {
   return {
     name,
+    family: name,
     driver: 'local',
     priority: 100,
     limits: {},

@@ -76,6 +76,40 @@ test('no more nodes are launched at a time than max-concurrency, a larger set al
   });
 });
 
+test('pools of one provider launch at one pace, and a set comes from one of them', async () => {
+  const { time, cloud } = openCloud();
+  const pools = poolConfig(`
+labels: [{name: small}]
+node-sets: [{name: pair, primary: small, subnodes: 1}]
+providers:
+  - name: cloud
+    rate: 0
+    max-concurrency: 2
+    pools:
+      - {name: a, max-servers: 1, labels: [{name: small, cloud-image: x, min-ram: 1}]}
+      - {name: b, max-servers: 3, labels: [{name: small, cloud-image: x, min-ram: 1}]}
+`);
+  await using pool = await openVirtualPool(pools, [], time, new Map(), {
+    open: ({ name }) => Object.assign(Object.create(cloud), { name }),
+  });
+  const leases: Lease[] = [];
+  const ask = async (label: string) => {
+    const answer = await pool.acquire(requestFor(label), never);
+    if (answer.kind === 'granted') leases.push(answer.lease);
+  };
+  const asked = ['pair', 'small'].map(ask);
+  expect((await pool.waiting()).map(({ why }) => why)).toEqual([
+    expect.stringContaining('0 of 2 nodes are ready'),
+    expect.stringContaining('2 nodes are being launched, and max-concurrency is 2'),
+  ]);
+  await time.run(10 * minute, () => leases.length === 2);
+  await Promise.all(asked);
+  expect(leases.map(({ nodes }) => nodes.map(({ provider }) => provider))).toEqual([
+    ['cloud.b', 'cloud.b'],
+    [expect.stringMatching(/^cloud\.[ab]$/)],
+  ]);
+});
+
 test('a restart in the middle counts what is on its way', async () => {
   const { time, cloud } = openCloud();
   const rows = new Map();
