@@ -114,6 +114,8 @@ export const StopReason = z.enum([
   'reconfigured',
   'requested',
   'not-needed',
+  /** The build that triggered it was stopped or lost. */
+  'upstream',
 ]);
 export type StopReason = z.infer<typeof StopReason>;
 

@@ -24,6 +24,7 @@ function sendCancel(draft: Draft, target: string, reason: StopReason): void {
 /** Nodes of a build that was sent go back when whoever runs it has let go of them, not before. */
 export function stopBuild(draft: Draft, item: Item, build: Build, reason: StopReason): void {
   if (build.phase === 'done') return;
+  stopTriggered(draft, build.uuid);
   giveLocks(draft, item.id, build.job);
   noteBuild(draft, item, { ...build, result: 'CANCELED', detail: reason, finishedAt: nowOf(draft) });
   if (build.phase === 'waiting') {
@@ -34,6 +35,15 @@ export function stopBuild(draft: Draft, item: Item, build: Build, reason: StopRe
   sendCancel(draft, target, reason);
   const { lease, acquire } = build;
   draft.actions.push({ kind: 'release', id: `release-${build.uuid}`, lease, acquire, after: target });
+}
+
+/**
+ * What a build that is stopped or lost had triggered goes with it, and what that one had triggered: nobody waits for it, and who
+ * starts the build again triggers it again. Everybody else who wants such a job has a run of their own.
+ */
+export function stopTriggered(draft: Draft, uuid: string): void {
+  for (const item of draft.tables.items.values())
+    if (item.run?.upstream === uuid) removeItem(draft, item.id, 'upstream');
 }
 
 /**

@@ -170,6 +170,8 @@ export const RunRequested = z.object({
   params: z.record(z.string(), z.string()),
   /** Names of further parameters, whose values are secret: they lie in the store, encrypted, under this request's id. */
   sealed: z.array(z.string()).optional(),
+  /** The build (its uuid) that asked for it: ends with it, unless that one has ended before. */
+  upstream: z.string().optional(),
   /** Report to Gerrit as the pipeline that runs this job for the change's project would. */
   vote: z.boolean(),
 });

@@ -107,6 +107,8 @@ export interface ItemRun {
   readonly params: Readonly<Record<string, string>>;
   /** Names of parameters whose values lie in the store under the request. */
   readonly sealed?: readonly string[];
+  /** Uuid of the build that asked for it: is stopped with that one. */
+  readonly upstream?: string;
   /** Report with the reporters of this pipeline. */
   readonly reportAs?: string;
 }

@@ -1,4 +1,5 @@
 import type { AcquireAction, NodeSpec } from './action.ts';
+import { stopTriggered } from './cancel.ts';
 import { noteBuild } from './history.ts';
 import { realms, uuid } from './ids.ts';
 import type { Build, Item, Launched } from './item.ts';
@@ -133,6 +134,7 @@ export function retry(
   reason: string,
 ): string {
   const { job } = build;
+  stopTriggered(draft, build.uuid);
   const tries = (own(item.set.tries, job) ?? 0) + 1;
   const finishedAt = nowOf(draft);
   const attempts = own(rules.layout.jobs, job)?.attempts ?? 3;

@@ -83,6 +83,7 @@ export type Errand =
       readonly patchset?: string;
       readonly params: Readonly<Record<string, string>>;
       readonly sealed?: readonly string[];
+      readonly upstream?: string;
       readonly vote: boolean;
     }
   /** After a merge: the other open changes of its project are wanted. */

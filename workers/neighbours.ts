@@ -34,6 +34,8 @@ export interface AskedBuild {
   readonly params: Readonly<Record<string, string>>;
   /** Names of further ones, sealed under `id`. */
   readonly sealed?: readonly string[];
+  /** Uuid of the build that asks. */
+  readonly upstream: string;
   /** Who asks, for the ledger. */
   readonly by: string;
 }

@@ -72,9 +72,19 @@ export function neighboursOf(
     async tests(build) {
       return (await readManifest(folderOf(build.logPath)))?.['tests'];
     },
-    async request({ id, job, params, sealed, by }) {
+    async request({ id, job, params, sealed, upstream, by }) {
       const secret = sealed === undefined ? {} : { sealed: [...sealed] };
-      const fact = { kind: 'RunRequested', at: now(), id, by, job, params, ...secret, vote: false } as const;
+      const fact = {
+        kind: 'RunRequested',
+        at: now(),
+        id,
+        by,
+        job,
+        params,
+        ...secret,
+        upstream,
+        vote: false,
+      } as const;
       await store.file([{ key: `request/${id}`, fact }]);
     },
     outcome,

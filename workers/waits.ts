@@ -136,7 +136,7 @@ async function triggered(
   for (const { id, job } of asked) {
     crashpoint('build.trigger.before');
     const secret = sealed === undefined ? {} : { sealed };
-    await neighbours.request({ id, job, params, ...secret, by: `job ${action.job}` });
+    await neighbours.request({ id, job, params, ...secret, upstream: action.uuid, by: `job ${action.job}` });
     crashpoint('build.trigger.after');
   }
   if (trigger.block === undefined)

@@ -75,9 +75,19 @@ function withPipeline(
 }
 
 function onRun(draft: Draft, rules: Rules, request: FactOf<'RunRequested'>): string {
-  const { id, by, job, change, params, sealed, vote } = request;
+  const { id, by, job, change, params, sealed, upstream, vote } = request;
   if (own(rules.config.jobs, job) === undefined) return `refused: no job ${job}`;
-  const run = { request: id, by, job, params, vote, ...(sealed === undefined ? {} : { sealed }) };
+  if (upstream !== undefined && !isUnderWay(draft, upstream))
+    return 'refused: the build that asked for it was stopped';
+  const run = {
+    request: id,
+    by,
+    job,
+    params,
+    vote,
+    ...(sealed === undefined ? {} : { sealed }),
+    ...(upstream === undefined ? {} : { upstream }),
+  };
   if (change === undefined) return addRun(draft, rules, run, undefined);
   const connection = request.connection ?? rules.layout.pipelines[0]?.source;
   if (connection === undefined) return 'refused: which Gerrit?';
@@ -85,6 +95,14 @@ function onRun(draft: Draft, rules: Rules, request: FactOf<'RunRequested'>): str
   const errand = { kind: 'Run' as const, number, ...(patchset === undefined ? {} : { patchset }), ...run };
   askFetch(draft, rules, { connection, number }, errand);
   return `asked about change ${number}`;
+}
+
+/** A build asks before it ends, and what it asked is written down before its end is: later it can only have been stopped. */
+function isUnderWay(draft: Draft, uuid: string): boolean {
+  for (const { set } of draft.tables.items.values())
+    for (const build of Object.values(set.builds))
+      if (build.phase !== 'done' && build.uuid === uuid) return true;
+  return false;
 }
 
 function onEnqueue(draft: Draft, rules: Rules, request: FactOf<'EnqueueRequested'>): string {

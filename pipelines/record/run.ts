@@ -17,7 +17,7 @@ export function addRun(
 ): string {
   const pipeline = rules.pipelines.get(runPipeline)?.pipeline;
   if (pipeline === undefined) return `no pipeline ${runPipeline}`;
-  const { request, by, job, params, sealed, vote } = run;
+  const { request, by, job, params, sealed, upstream, vote } = run;
   if (own(rules.config.jobs, job) === undefined) return `no job ${job}`;
   const subject: Subject =
     change === undefined
@@ -33,6 +33,7 @@ export function addRun(
       by,
       params,
       ...(sealed === undefined ? {} : { sealed }),
+      ...(upstream === undefined ? {} : { upstream }),
       ...(reportAs === undefined ? {} : { reportAs }),
     },
   });

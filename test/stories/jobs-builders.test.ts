@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEADLINE, type JobStory, ranOf, startJobs } from '../harness/jobs.ts';
+import { Accepted, BuildPage } from '../../server/contract.ts';
+import { DEADLINE, type JobStory, ranOf, startJobs, untilTrue } from '../harness/jobs.ts';
 
 /** What each builder does, on a real ring with real processes. */
 
@@ -82,6 +84,8 @@ const jobs = String.raw`
     builders:
       - copyartifact: {project: nobody-ran-this, optional: true}
       - shell: 'echo went on'
+- job: {name: endless, builders: [{shell: 'while sleep 0.1; do :; done'}]}
+- job: {name: waits-for-endless, builders: [{trigger-builds: [{project: endless, block: true}]}]}
 - job: {name: nobody-ran-this, builders: [{shell: 'true'}]}
 - job: {name: missing, builders: [{copyartifact: {project: nobody-ran-this}}, {shell: echo never}]}
 - job: {name: wobbly, builders: [{shell: 'echo "<testsuite><testcase name=\"x\"><failure/></testcase></testsuite>" > r.xml'}], publishers: [{junit: {results: r.xml}}]}
@@ -179,6 +183,20 @@ describe('builders', { timeout: DEADLINE }, () => {
     const stopped = await story.run('stops');
     expect(stopped.result).toBe('FAILURE');
     expect(stopped.console).not.toMatch(/^never$/m);
+  });
+
+  it('trigger-builds: what is stopped takes along what it triggered', async () => {
+    const live = async (job: string, state: string) => {
+      const { builds } = await story.client.get(`/api/v1/builds?job=${job}`, BuildPage);
+      return builds.find((build) => build.state === state);
+    };
+    const key = `run-${randomUUID()}`;
+    await story.client.post('/api/v1/run', { job: 'waits-for-endless' }, Accepted, key);
+    const parent = await untilTrue(async () => await live('waits-for-endless', 'running'));
+    await untilTrue(async () => await live('endless', 'running'));
+    await story.client.post(`/api/v1/builds/${parent.uuid}/cancel`, {}, Accepted);
+    const child = await untilTrue(async () => await live('endless', 'canceled'));
+    expect(child).toMatchObject({ result: 'CANCELED', detail: 'upstream' });
   });
 
   it('trigger-builds without waiting hands parameters on', async () => {

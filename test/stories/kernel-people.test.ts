@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { finishAll, jobs, open, said } from '../harness/acme.ts';
-import { create, deliver, running } from '../harness/ring.ts';
+import { amend, create, deliver, event, push, running } from '../harness/ring.ts';
 
 /** What the kernel does, told as it happens to people. Quirks off; the ring around it is in memory. */
 
@@ -42,6 +42,44 @@ describe('people', () => {
     expect(said(ring)).toEqual(['success 1,1 {"Verified":1}']);
     expect(ring.reports[0]).toMatchObject({ submit: false, pipeline: 'check' });
     expect(ring.reports[0]?.message).toContain('Build succeeded (check pipeline).');
+  });
+
+  test('what a build triggered is stopped with it, and nothing else', () => {
+    const ring = open();
+    push(ring, { number: '1' });
+    const parent = () => running(ring).find(({ action }) => action.params['ZUUL_CHANGE'] === '1');
+    const uuid = parent()?.action.uuid ?? '';
+    const run = (id: string, upstream?: string) =>
+      deliver(ring, {
+        kind: 'RunRequested',
+        ...asked,
+        id,
+        job: 'tempest',
+        params: { ID: id },
+        vote: false,
+        ...(upstream === undefined ? {} : { upstream }),
+      });
+    const runs = () => running(ring).flatMap(({ action }) => action.params['ID'] ?? []);
+    run('child', uuid);
+    const child = running(ring).find(({ action }) => action.params['ID'] === 'child')?.action.uuid;
+    run('grandchild', child);
+    run('others');
+    expect(runs()).toEqual(['child', 'grandchild', 'others']);
+    expect(parent()).toBeDefined();
+    amend(ring, '1');
+    event(ring, 'patchset-created', '1', 'author_phil');
+    expect(runs()).toEqual(['others']);
+    expect(ring.actions.filter((each) => each.kind === 'cancel')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ target: `build-${child}`, reason: 'upstream' }),
+        expect.objectContaining({ target: `build-${uuid}`, reason: 'superseded' }),
+      ]),
+    );
+    expect(run('late', uuid)).toBe('refused: the build that asked for it was stopped');
+    const next = parent()?.action.uuid ?? '';
+    run('again', next);
+    deliver(ring, { kind: 'CancelRequested', ...asked, id: 'c', build: next });
+    expect(runs()).toEqual(['others']);
   });
 
   test('enqueue, cancel, dequeue, and what is refused', () => {

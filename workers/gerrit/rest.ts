@@ -210,7 +210,11 @@ function reasonOf(caught: unknown): string {
 }
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const reason = () => (signal.reason instanceof Fault ? signal.reason : new Fault('stopped', 'called off'));
+  /** An abort without a reason of its own is told as one of ours. */
+  const reason = () => {
+    const { reason: given } = signal;
+    return given instanceof Error && given.name !== 'AbortError' ? given : new Fault('stopped', 'called off');
+  };
   if (signal.aborted) throw reason();
   let stop: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
