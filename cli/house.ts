@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Launcher, LauncherEvents } from '../nodepool/launcher.ts';
+import type { Preparations } from '../nodepool/prepare/preparations.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import type { World } from '../pipelines/world.ts';
 import type { ConfigProblems } from '../server/ports.ts';
@@ -37,6 +38,7 @@ export interface Made {
   door?: Door;
   gerrits?: Gerrits;
   nodes?: Launcher;
+  preparations?: Preparations;
   /** Counts what the pool does, where metrics are told. */
   poolEvents?: LauncherEvents;
   merger?: GitMerger;

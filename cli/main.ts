@@ -7,6 +7,7 @@ import { followConsole, printConsole } from './commands/log.ts';
 import { addHolds } from './commands/nodeholds.ts';
 import { addNodes } from './commands/nodes.ts';
 import { addNodeShell } from './commands/nodeshell.ts';
+import { addPrepare } from './commands/prepare.ts';
 import { runJob } from './commands/run.ts';
 import { start } from './commands/start.ts';
 import { showStatus } from './commands/status.ts';
@@ -198,7 +199,7 @@ function program(): Command {
     .requiredOption('--changes <number,patchset...>')
     .action(ask('/api/v1/promote', ({ pipeline, changes }) => ({ pipeline, changes })));
 
-  addNodes(main, remote, end);
+  addPrepare(addNodes(main, remote, end), remote, end);
   addHolds(main, remote, end);
   addNodeShell(main, remote, end);
   addExplain(main, end);

@@ -9,6 +9,7 @@ import {
   offlineKey,
   RequestRecord,
 } from './node.ts';
+import { ImageRecord, PreparationRecord } from './prepare/record.ts';
 import type { PoolRecords } from './records.ts';
 import type { Timer } from './timer.ts';
 
@@ -24,6 +25,8 @@ export interface Book {
   readonly offline: ReadonlyMap<string, OfflineRecord>;
   /** Undefined: this is the first life. */
   readonly config: ConfigRecord | undefined;
+  readonly images: ReadonlyMap<string, ImageRecord>;
+  readonly preparations: ReadonlyMap<string, PreparationRecord>;
   /** A number nobody had before; durable with the next write. */
   next(): string;
   /** The copy changes at once, so that whoever plans next sees it; act outside only after it resolved. */
@@ -41,12 +44,16 @@ export interface Change {
     readonly holds?: readonly HoldRecord[];
     readonly offline?: readonly OfflineRecord[];
     readonly config?: ConfigRecord;
+    readonly images?: readonly ImageRecord[];
+    readonly preparations?: readonly PreparationRecord[];
   };
   readonly drop?: {
     readonly nodes?: readonly string[];
     readonly requests?: readonly string[];
     readonly holds?: readonly string[];
     readonly offline?: readonly string[];
+    readonly images?: readonly string[];
+    readonly preparations?: readonly string[];
   };
 }
 
@@ -61,6 +68,8 @@ export async function openBook(
   const holds = new Map<string, HoldRecord>();
   const offline = new Map<string, OfflineRecord>();
   let config: ConfigRecord | undefined;
+  const images = new Map<string, ImageRecord>();
+  const preparations = new Map<string, PreparationRecord>();
   let last = 0;
   for (const { table, key, value } of await records.all()) {
     if (table === 'node') nodes.set(key, NodeRecord.parse(value));
@@ -68,6 +77,8 @@ export async function openBook(
     if (table === 'hold') holds.set(key, HoldRecord.parse(value));
     if (table === 'offline') offline.set(key, OfflineRecord.parse(value));
     if (table === 'config') config = ConfigRecord.parse(value);
+    if (table === 'image') images.set(key, ImageRecord.parse(value));
+    if (table === 'preparation') preparations.set(key, PreparationRecord.parse(value));
     if (table === 'counter') last = Number(value);
   }
   let counted = last;
@@ -114,6 +125,8 @@ export async function openBook(
     get config() {
       return config;
     },
+    images,
+    preparations,
     next: () => nodeId(++last),
     write(change) {
       apply(change);
@@ -145,11 +158,15 @@ export async function openBook(
     for (const id of drop?.requests ?? []) requests.delete(id);
     for (const id of drop?.holds ?? []) holds.delete(id);
     for (const key of drop?.offline ?? []) offline.delete(key);
+    for (const id of drop?.images ?? []) images.delete(id);
+    for (const id of drop?.preparations ?? []) preparations.delete(id);
     for (const node of put?.nodes ?? []) nodes.set(node.id, node);
     for (const request of put?.requests ?? []) requests.set(request.id, request);
     for (const hold of put?.holds ?? []) holds.set(hold.id, hold);
     for (const record of put?.offline ?? []) offline.set(offlineKey(record), record);
     config = put?.config ?? config;
+    for (const image of put?.images ?? []) images.set(image.id, image);
+    for (const record of put?.preparations ?? []) preparations.set(record.id, record);
   }
 }
 
@@ -161,6 +178,7 @@ function namesOf({ put, drop }: Change): string[] {
     ...(put?.nodes ?? []).map((node) => `node.${node.state.phase}`),
     ...(put?.requests ?? []).map((request) => `request.${request.state.phase}`),
     ...(put?.config === undefined ? [] : ['config']),
+    ...(put?.images ?? []).map((image) => `image.${image.state.phase}`),
     ...((drop?.nodes ?? []).length > 0 ? ['node.gone'] : []),
     ...((drop?.requests ?? []).length > 0 ? ['request.gone'] : []),
   ];
@@ -176,11 +194,15 @@ function patchOf(changes: readonly Change[]): { put: Mutable<WorldPatch['put']>;
     for (const key of drop?.requests ?? []) say('request', key);
     for (const key of drop?.holds ?? []) say('hold', key);
     for (const key of drop?.offline ?? []) say('offline', key);
+    for (const key of drop?.images ?? []) say('image', key);
+    for (const key of drop?.preparations ?? []) say('preparation', key);
     for (const node of put?.nodes ?? []) say('node', node.id, node);
     for (const request of put?.requests ?? []) say('request', request.id, request);
     for (const hold of put?.holds ?? []) say('hold', hold.id, hold);
     for (const record of put?.offline ?? []) say('offline', offlineKey(record), record);
     if (put?.config !== undefined) say('config', 'pool', put.config);
+    for (const image of put?.images ?? []) say('image', image.id, image);
+    for (const record of put?.preparations ?? []) say('preparation', record.id, record);
   }
   const all = [...rows.values()];
   return {

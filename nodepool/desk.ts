@@ -20,6 +20,8 @@ export interface Desk {
     name: string,
     work: (signal: AbortSignal) => Promise<T | Setback>,
     signal: AbortSignal,
+    /** ms it may take; `api-timeout` where left out. */
+    limit?: number,
   ): Promise<T | Setback>;
   /** A quota or room refusal, while `have` nodes of ours exist. */
   refused(
@@ -73,15 +75,15 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
     provider,
     config,
     calls,
-    async call(name, work, signal) {
+    async call(name, work, signal, limit = config.apiTimeout) {
       await turn(signal);
       calls.set(name, (calls.get(name) ?? 0) + 1);
       try {
-        const call = within(timer, config.apiTimeout, signal, work);
+        const call = within(timer, limit, signal, work);
         underWay.add(call);
         const done = await call.finally(() => underWay.delete(call));
         if (done.kind === 'done') return done.value;
-        return { kind: 'transient', reason: `no answer within ${Math.round(config.apiTimeout / 1000)} s` };
+        return { kind: 'transient', reason: `no answer within ${Math.round(limit / 1000)} s` };
       } catch (caught) {
         if (signal.aborted) throw caught;
         const fault = asFault(caught);
@@ -119,7 +121,7 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
     async probe(signal) {
       if (timer.now() < probeAt) return;
       probeAt = timer.now() + probeEvery;
-      const kinds = [...config.kinds.values()].map(({ kind }) => kind);
+      const kinds = [...new Set([...config.kinds.values()].map(({ kind }) => kind))];
       const answer = await desk.call('probe', (inTime) => provider.probe(kinds, inTime), signal);
       if (answer.kind === 'probed') {
         probed = answer;
@@ -175,9 +177,12 @@ export function openDesk(provider: Provider, config: ProviderConfig, timer: Time
 
   function offers(now: number): Map<string, Resources | { never: string }> {
     const made = new Map<string, Resources | { never: string }>();
-    for (const [label, { resources }] of config.kinds) {
+    // A label and its base are one kind.
+    for (const [label, { kind, resources }] of config.kinds) {
       const known =
-        probed !== undefined && Object.hasOwn(probed.kinds, label) ? probed.kinds[label] : undefined;
+        probed !== undefined && Object.hasOwn(probed.kinds, kind.label)
+          ? probed.kinds[kind.label]
+          : undefined;
       const bad = spoiledLabels.get(label);
       if (bad !== undefined && now < bad.until) made.set(label, { never: bad.reason });
       else if (known !== undefined && 'never' in known) made.set(label, { never: known.never });

@@ -102,7 +102,20 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
     options,
     book,
     desks,
-    lives: lives({ site, book, desks: desks.all, timer, random, test, stop, log, changed, broken, launched }),
+    lives: lives({
+      site,
+      book,
+      desks: desks.all,
+      timer,
+      random,
+      test,
+      stop,
+      log,
+      changed,
+      broken,
+      launched,
+      unusable,
+    }),
     standing,
     shapes: new WeakMap(),
     waiters: new Map(),
@@ -138,6 +151,18 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
 
   function broken(error: unknown): void {
     fail(error);
+  }
+
+  /** Nobody is made from that image any more. */
+  async function unusable(node: NodeRecord, reason: string): Promise<void> {
+    const bad = [...book.images.values()].filter(
+      ({ provider, state }) =>
+        provider === node.provider && state.phase === 'ready' && state.image === node.image,
+    );
+    if (bad.length === 0) return;
+    log('a prepared image cannot be used', { provider: node.provider, image: node.image, reason });
+    const state = { phase: 'unusable', reason } as const;
+    await book.write({ put: { images: bad.map((image) => ({ ...image, state })) } });
   }
 
   /** Whoever says so before the plan is made is part of it. */

@@ -33,6 +33,8 @@ export interface LifeOptions {
   readonly changed: () => void;
   /** How a launch ended: for metrics. */
   readonly launched: (node: NodeRecord, end: LaunchEnd, ms: number) => void;
+  /** The prepared image of a node cannot be booted. */
+  readonly unusable: (node: NodeRecord, reason: string) => Promise<void>;
   /** The records can no longer be written. */
   readonly broken: (error: unknown) => void;
 }
@@ -198,7 +200,8 @@ export function lives(options: LifeOptions): Lives {
   async function create(node: NodeRecord, desk: Desk, signal: AbortSignal): Promise<Went> {
     const { id, label, zone, place } = node;
     const again = !neverAsked.delete(id);
-    const kind: KindConfig['kind'] = desk.config.kinds.get(label)?.kind ?? { label, properties: {} };
+    const known: KindConfig['kind'] = desk.config.kinds.get(label)?.kind ?? { label, properties: {} };
+    const kind = node.image === undefined ? known : fromImage(known, node.image);
     const order = { node: id, site: options.site, kind, zone: zone === '' ? undefined : zone, place, again };
     const full = again ? undefined : desk.full(confirmed(node) + inFlight(node.provider));
     if (full !== undefined) {
@@ -303,11 +306,14 @@ export function lives(options: LifeOptions): Lives {
     const isRoom = setback.kind === 'quota' || setback.kind === 'full';
     if (how === undefined) options.launched(now, isRoom ? 'quota' : 'failed', timer.now() - node.createdAt);
     if (isRoom && how === undefined) desk?.refused(setback, confirmed(now), now);
-    if (setback.kind === 'permanent') desk?.spoiled(node.label, reason);
+    const isNever = setback.kind === 'permanent' && now.image === undefined;
+    if (isNever) desk?.spoiled(node.label, reason);
+    // It may be the image alone: the next one is made without it.
+    if (setback.kind === 'permanent' && now.image !== undefined) await options.unusable(now, reason);
     const request = now.request === undefined ? undefined : book.requests.get(now.request);
     const before = request?.failures[node.provider]?.count ?? 0;
     // One that can never be made is not tried again.
-    const count = setback.kind === 'permanent' ? Number.MAX_SAFE_INTEGER : before + 1;
+    const count = isNever ? Number.MAX_SAFE_INTEGER : before + 1;
     const failures = { ...request?.failures, [node.provider]: { count, reason } };
     const requests = request === undefined || isRoom ? [] : [{ ...request, failures }];
     if (isRoom && now.machine === undefined) {
@@ -388,6 +394,12 @@ export function recordOf(machine: Machine): MachineRecord {
     ...(ssh?.keyFile === undefined ? {} : { keyFile: ssh.keyFile }),
     ...(ssh?.hostKeys === undefined ? {} : { hostKeys: [...ssh.hostKeys] }),
   };
+}
+
+/** The same kind of machine from another image; what names the base image must not win over it. */
+function fromImage(kind: KindConfig['kind'], image: string): KindConfig['kind'] {
+  const { 'image-id': _, 'image-name': __, diskimage: ___, ...properties } = kind.properties;
+  return { ...kind, image, properties };
 }
 
 function seconds(ms: number): string {

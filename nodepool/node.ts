@@ -85,6 +85,8 @@ export const NodeRecord = z.object({
   /** The build that ran on it. */
   build: z.string().optional(),
   job: z.string().optional(),
+  /** The prepared image it is made from; its label's base image where left out. */
+  image: z.string().optional(),
 });
 export type NodeRecord = z.infer<typeof NodeRecord>;
 

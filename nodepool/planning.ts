@@ -14,6 +14,7 @@ import type { Desk } from './desk.ts';
 import { settle } from './granting.ts';
 import { freed, isStock, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
 import { starving } from './order.ts';
+import { currentImage, whyNotNewest } from './prepare/images.ts';
 import { hostOfPlace } from './providers/place.ts';
 import { placesOf } from './providers/static.ts';
 import type { Shape } from './shape.ts';
@@ -137,7 +138,22 @@ export function planner(context: Context): Planner {
 
   function newNode({ provider, zone, label, resources }: Order, now: number): NodeRecord {
     const state = { phase: 'building' } as const;
-    return { id: book.next(), provider, zone, label, resources, createdAt: now, phaseAt: now, state };
+    const id = book.next();
+    const image = imageFor(provider, label);
+    const made = { id, provider, zone, label, resources, createdAt: now, phaseAt: now, state };
+    return image === undefined ? made : { ...made, image };
+  }
+
+  /** The prepared image of a label; undefined: its base image. */
+  function imageFor(provider: string, label: string): string | undefined {
+    const base = desks.all.get(provider)?.config.kinds.get(label)?.kind.image;
+    if (base === undefined || context.standing.wanted.labels.get(label)?.prepare === undefined)
+      return undefined;
+    const of = { provider, label, base };
+    const why = whyNotNewest(book.images.values(), of);
+    if (why !== undefined) context.log('not from the newest image', { provider, label, why });
+    const image = currentImage(book.images.values(), of)?.state;
+    return image?.phase === 'ready' ? image.image : undefined;
   }
 
   /** Durable first; then the new ones live. */

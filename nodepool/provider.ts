@@ -51,12 +51,20 @@ export interface Provider extends AsyncDisposable {
    * its own sightings and removes what it saw in two calls. Answers what it removed, in words, for the log.
    */
   sweep?(signal: AbortSignal): Promise<readonly string[]>;
-  /** Saves the disk of a machine as an image of this name, for `stackgate node prepare`; replaces one of the same name. */
+  /**
+   * Saves the disk of a machine as an image of this name, which nobody gave before, for `stackgate node prepare`; answers when it
+   * can be booted, and how an order names it. Asked again it replaces what was saved under the name. With it come `images` and
+   * `deleteImage`.
+   */
   snapshot?(
     of: MachineRef,
     image: string,
     signal: AbortSignal,
   ): Promise<{ kind: 'saved'; image: string } | Setback>;
+  /** Names of all images that carry the mark of our site, those that are still being saved among them. */
+  images?(signal: AbortSignal): Promise<{ kind: 'images'; images: readonly string[] } | Setback>;
+  /** Deletes an image of ours. What is gone is `gone`; one that machines still need may be a setback, and is asked for again. */
+  deleteImage?(image: string, signal: AbortSignal): Promise<{ kind: 'gone' } | Setback>;
 }
 
 /** What kind of machine: what nodepool.yaml says about a label at this provider. */

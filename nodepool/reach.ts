@@ -23,8 +23,8 @@ export interface ReachOptions {
 }
 
 /** Where workspaces lie on a node, unless nodepool.yaml says otherwise. */
-const defaultRoot = '/var/lib/stackgate';
-const defaultUser = 'zuul';
+export const defaultRoot = '/var/lib/stackgate';
+export const defaultUser = 'zuul';
 const knock = 1000;
 const wall = { now: Date.now };
 

@@ -8,8 +8,8 @@ import type { Row, WorldPatch } from '../pipelines/ports.ts';
  *   there is no error; a key both put and dropped in one patch is put.
  * - `all` and `get` see every commit that resolved before they were called.
  *
- * Tables: `node`, `request`, `hold`, `offline`, `config` (what nodepool.yaml said, and what of it is still as it was before), and
- * `counter` (the last node id given).
+ * Tables: `node`, `request`, `hold`, `offline`, `image`, `preparation`, `config` (what nodepool.yaml said, and what of it is
+ * still as it was before), and `counter` (the last node id given).
  */
 export interface PoolRecords {
   all(): Promise<Row[]>;

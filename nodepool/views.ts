@@ -134,7 +134,8 @@ export function holdView(hold: HoldRecord): HoldView {
 }
 
 export function labelViews(config: PoolConfig, { nodes, requests }: PoolRowsRead): LabelView[] {
-  return [...config.labels.values()].map(({ name, providers, minReady }) => {
+  const shown = [...config.labels.values()].filter(({ base }) => base === undefined);
+  return shown.map(({ name, providers, minReady }) => {
     const own = nodes.filter((node) => node.label === name);
     const count = (...phases: string[]) => own.filter((node) => phases.includes(node.state.phase)).length;
     const waiting = requests.filter(

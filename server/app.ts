@@ -15,6 +15,7 @@ import { addLedger } from './routes/ledger.ts';
 import { addLive } from './routes/live.ts';
 import { addLogs } from './routes/logs.ts';
 import { addNodes } from './routes/nodes.ts';
+import { addPrepare } from './routes/prepare.ts';
 import { addReload } from './routes/reload.ts';
 import { addRequests } from './routes/requests.ts';
 import { addStatus } from './routes/status.ts';
@@ -65,6 +66,7 @@ export function buildServer(ports: ServerPorts): FastifyInstance {
     addConsole(routes, ports);
     addRequests(routes, ports, guard);
     addNodes(routes, ports, guard);
+    addPrepare(routes, ports, guard);
     addReload(routes, ports, guard);
     addExplain(routes, ports, guard);
     addLedger(routes, ports, guard);

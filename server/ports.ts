@@ -12,6 +12,7 @@ import type {
   PoolProviders,
 } from './contract/nodes.ts';
 import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
+import type { PreparePort } from './preparing.ts';
 
 /**
  * What the door needs of the house behind it. The composition root wires these; the door itself decides nothing, keeps
@@ -57,6 +58,8 @@ export interface ServerPorts {
   readonly git?: (req: IncomingMessage, res: ServerResponse) => boolean;
   /** The node pool; undefined: this process knows nothing of it. */
   readonly pool?: PoolPort;
+  /** Preparing machines; undefined: this process is not the launcher. */
+  readonly prepare?: () => PreparePort | undefined;
   /** Who may ask for things. None: nobody may. */
   readonly tokens: readonly TokenRule[];
   /** ms since the epoch. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MergeAction, MergeEntry } from '../pipelines/action.ts';
 import { asFault, Fault, stopped } from '../pipelines/fault.ts';
-import type { Merger } from '../pipelines/ports.ts';
+import type { Merger, StagedRepository } from '../pipelines/ports.ts';
 import { type Branches, branchesOf } from './git/branches.ts';
 import { GitExit, gitFault, isCorruption } from './git/command.ts';
 import { createKeyedLock } from './git/lock.ts';
@@ -41,6 +41,8 @@ export interface GitMerger extends Merger {
   readonly locate: (path: string) => string | undefined;
   /** What the branches of a connection hold now. */
   readonly branches: (connection: string) => Branches;
+  /** Branches and tags of a project as Gerrit has them now, for machines that are to have them beforehand. */
+  readonly mirror: (connection: string, project: string, signal: AbortSignal) => Promise<StagedRepository>;
 }
 
 const minute = 60_000;
@@ -161,12 +163,13 @@ export function createMerger(options: MergerOptions): GitMerger {
     project: string,
     outer: AbortSignal,
     work: (repo: Repo, signal: AbortSignal) => Promise<T>,
+    limit = options.deadline ?? 10 * minute,
   ): Promise<T> {
     if (!isProject(project)) {
       throw new Fault('git-failed', `not a project name: ${JSON.stringify(project)}`);
     }
     const repo = repoOf(connection, project);
-    const late = AbortSignal.timeout(options.deadline ?? 10 * minute);
+    const late = AbortSignal.timeout(limit);
     const signal = AbortSignal.any([outer, closing.signal, late]);
     const release = await locks.hold([repo.dir], signal);
     try {
@@ -185,6 +188,18 @@ export function createMerger(options: MergerOptions): GitMerger {
   return {
     merge,
     branches: (connection) => branchesOf((project, outer, work) => alone(connection, project, outer, work)),
+    mirror: (connection, project, outer) =>
+      alone(
+        connection,
+        project,
+        outer,
+        async (repo, signal) => {
+          await repo.ensure(signal);
+          await repo.fetch([], signal);
+          return await mirrored(repo, signal);
+        },
+        options.cloneDeadline ?? 120 * minute,
+      ),
     locate: (path) => locateRepo(options.dir, connections, path),
     async [Symbol.asyncDispose]() {
       closing.abort(stopped());
@@ -194,4 +209,14 @@ export function createMerger(options: MergerOptions): GitMerger {
       all();
     },
   };
+}
+
+async function mirrored(repo: Repo, signal: AbortSignal): Promise<StagedRepository> {
+  const names = ['--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags'];
+  const lines = await repo.run(['for-each-ref', ...names], { signal });
+  const refs = Object.fromEntries(
+    lines.split('\n').flatMap((line) => (line === '' ? [] : [[line.slice(41), line.slice(0, 40)]])),
+  );
+  const head = (await repo.run(['symbolic-ref', 'HEAD'], { signal })).trim();
+  return { project: repo.project, path: repo.dir, refs, head };
 }

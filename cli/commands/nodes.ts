@@ -18,7 +18,8 @@ type Remote = (command: Command) => Command;
 type End = (code: number) => void;
 type Asked = ClientOptions & { readonly json?: boolean };
 
-export function addNodes(main: Command, remote: Remote, end: End): void {
+/** Answers `nodes`, for what others add to it. */
+export function addNodes(main: Command, remote: Remote, end: End): Command {
   const nodes = main
     .command('nodes')
     .alias('node')
@@ -124,6 +125,7 @@ export function addNodes(main: Command, remote: Remote, end: End): void {
       say(options.json === true ? JSON.stringify(page) : table(header, rows));
       end(0);
     });
+  return nodes;
 }
 
 function nodeTable(nodes: readonly PoolNodeView[], detail: boolean): string {

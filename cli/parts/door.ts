@@ -21,6 +21,7 @@ import { liveBuilds, runView } from '../views.ts';
 import { probes } from './health.ts';
 import { metrics } from './metrics.ts';
 import { poolPort } from './poolport.ts';
+import { preparePort } from './preparing.ts';
 
 /** The door for people: pages, API, logs, git. */
 export const serverDoor: PartOf = (house) => ({
@@ -94,6 +95,7 @@ async function serverPorts(house: House): Promise<ServerPorts> {
     metrics: metrics(house),
     git: gitDoor(house),
     pool: poolPort(house),
+    prepare: () => preparePort(house),
     tokens: [
       await siteToken(house.data),
       ...Object.entries(house.site.tokens).map(([name, sha256]) => ({ name, sha256 })),

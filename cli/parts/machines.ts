@@ -82,7 +82,7 @@ function openProvider({ given, name }: ProviderConfig, site: string, reach: Reac
   return unreachable(given);
 }
 
-function reachOf(house: House, script: (path: string) => string | undefined = () => undefined): Reach {
+export function reachOf(house: House, script: (path: string) => string | undefined = () => undefined): Reach {
   const folder = keyFolder(house.site, house.base);
   return openReach({
     path: (path) => sitePath(folder, path),

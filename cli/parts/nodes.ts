@@ -7,8 +7,9 @@ import { handle } from '../../workers/handle.ts';
 import { acquirer, releaser } from '../../workers/nodes.ts';
 import { handOptions } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
-import { openNodes } from './machines.ts';
+import { openNodes, reachOf } from './machines.ts';
 import { poolInForce } from './poolconfig.ts';
+import { openPreparing } from './preparing.ts';
 
 /**
  * The machines, and the hands that lend them and take them back. One process of a site does that; others stand by, and one of
@@ -33,6 +34,7 @@ export const nodes: PartOf = (house) => ({
       running: live(),
       async close() {
         await pool?.[Symbol.asyncDispose]();
+        await house.made.preparations?.[Symbol.asyncDispose]();
       },
     };
   },
@@ -68,6 +70,7 @@ async function openAlone(house: House): Promise<Mine | undefined> {
   let config = await inForce();
   const pool = await openNodes(house, alone(core.records, claim), config);
   house.made.nodes = pool;
+  house.made.preparations = await openPreparing(house, pool, reachOf(house));
   const options = handOptions(house);
   const current = async (): Promise<void> => {
     const now = await inForce();

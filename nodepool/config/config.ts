@@ -3,9 +3,13 @@ import type { NetworkSpec } from '../network/spec.ts';
 import type { NodeNeeds } from '../preflight.ts';
 import type { NodeKind, Resources } from '../provider.ts';
 import { noFiles, type PoolFiles } from './files.ts';
+import type { Prepare } from './prepare.ts';
 import type { CommandProvider, OpenstackProvider, StaticProvider } from './schema.ts';
 
 /** `nodepool.yaml` as the pool uses it: names resolved, ms everywhere. */
+
+/** What a label that can be prepared is called where a machine of its base image is wanted; no label of a file has an `@`. */
+export const baseLabel = (label: string, provider: string): string => `${label}@${provider}`;
 
 export interface PoolConfig {
   readonly labels: ReadonlyMap<string, LabelConfig>;
@@ -30,6 +34,9 @@ export interface LabelConfig {
   readonly subnodes: number;
   readonly readyScript?: string | undefined;
   readonly network?: NetworkSpec | undefined;
+  readonly prepare?: Prepare | undefined;
+  /** It stands for the machines of this label as they are before they are prepared. */
+  readonly base?: string | undefined;
 }
 
 export interface SetConfig {

@@ -35,7 +35,7 @@ export function diffPools(before: PoolFiles, after: PoolFiles): PoolDiff {
   };
 }
 
-const KINDS = ['provider', 'pool', 'host', 'image', 'label', 'node set', 'ready script', 'setting'] as const;
+const KINDS = ['provider', 'pool', 'host', 'image', 'label', 'node set', 'script', 'setting'] as const;
 /** They are things of their own. */
 const PARTS = new Set(['nodes', 'images', 'pools']);
 
@@ -60,7 +60,7 @@ function thingsOf({ name, text, scripts }: PoolFiles): Record<(typeof KINDS)[num
     image: byName(parts('images')),
     label: byName(listOf(root['labels'])),
     'node set': byName(listOf(root['node-sets'])),
-    'ready script': byName(Object.entries(scripts).map(([path, content]) => ({ name: path, content }))),
+    script: byName(Object.entries(scripts).map(([path, content]) => ({ name: path, content }))),
     setting: byName(settings),
   };
 }

@@ -5,7 +5,7 @@ export const PoolFiles = z.object({
   /** Its name, for problems. */
   name: z.string(),
   text: z.string(),
-  /** Ready scripts by the path that the file has; those that were not there are left out. */
+  /** Scripts by the path that the file has; those that were not there are left out. */
   scripts: z.record(z.string(), z.string()),
 });
 export type PoolFiles = z.infer<typeof PoolFiles>;

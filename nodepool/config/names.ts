@@ -84,6 +84,13 @@ export function wrongNames(file: File, at: At): Problem[] {
         say(`provider \`${provider.name}\` has no \`nodes\``, here('name'), undefined, 'nodepool-invalid');
       return;
     }
+    if (provider.driver === 'command' && provider.snapshot !== undefined) {
+      for (const key of ['list-images', 'delete-image'] as const) {
+        if (provider[key] !== undefined) continue;
+        const message = `\`snapshot\` of provider \`${provider.name}\` needs \`${key}\`, too`;
+        say(message, here('snapshot'), 'images that nobody lists or deletes pile up', 'nodepool-invalid');
+      }
+    }
     if (provider.driver !== 'openstack' || provider.pools === undefined) return;
     both(
       QUOTAS.filter((key) => provider[key] !== undefined),

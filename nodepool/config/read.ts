@@ -2,12 +2,20 @@ import type { z } from 'zod';
 import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
 import { readYaml } from '../../jobs/yaml.ts';
 import { complaintsOf, valueAt } from './complaint.ts';
-import type { KindConfig, LabelConfig, PoolConfig, ProviderConfig, SetConfig } from './config.ts';
+import {
+  baseLabel,
+  type KindConfig,
+  type LabelConfig,
+  type PoolConfig,
+  type ProviderConfig,
+  type SetConfig,
+} from './config.ts';
 import type { PoolFiles } from './files.ts';
 import { isRecord, takeOutIgnored } from './ignored.ts';
 import { type At, nodesOf, wrongNames } from './names.ts';
 import { type Split, withoutPools } from './pools.ts';
 import { CloudImage, CloudPool, PoolDiskImage, PoolLabel } from './poolschema.ts';
+import { downloadKeys, prepareKeys } from './prepare.ts';
 import {
   CommandProvider,
   Image,
@@ -26,7 +34,7 @@ export interface PoolRead {
 
 /**
  * Reads `nodepool.yaml`: everything that is wrong at once; warnings say what is of no use here. Never throws. `script` answers the
- * text of a ready script.
+ * text of a script that it names.
  */
 export function readPool(
   source: SourceFile,
@@ -55,7 +63,7 @@ export function readPool(
   };
   found.push(...wrongNames(parsed.data, at));
   const scripts: Record<string, string> = {};
-  for (const { path, place } of readyScripts(parsed.data, at)) {
+  for (const { path, place } of scriptsOf(parsed.data, at)) {
     const text = script(path);
     if (text === undefined) found.push(noScript(path, place));
     else scripts[path] = text;
@@ -67,12 +75,16 @@ export function readPool(
 
 type File = z.output<typeof NodepoolFile>;
 
-function readyScripts(file: File, at: At): { path: string; place: Problem['at'] }[] {
-  return (['labels', 'node-sets'] as const).flatMap((part) =>
+function scriptsOf(file: File, at: At): { path: string; place: Problem['at'] }[] {
+  const prepare = file.labels.flatMap(({ prepare: given }, index) =>
+    (given?.scripts ?? []).map((path) => ({ path, place: at('labels', index, 'prepare', 'scripts') })),
+  );
+  const ready = (['labels', 'node-sets'] as const).flatMap((part) =>
     file[part].flatMap(({ 'ready-script': path }, index) =>
       path === undefined ? [] : [{ path, place: at(part, index, 'ready-script') }],
     ),
   );
+  return [...ready, ...prepare];
 }
 
 /** No error: the scripts of OpenStack's own file lie in its images. */
@@ -80,14 +92,21 @@ function noScript(path: string, at: Problem['at']): Problem {
   return {
     severity: 'warning',
     code: 'file-missing',
-    message: `there is no ready script ${path}`,
+    message: `there is no script ${path}`,
     at,
     hint: 'nodes that need it are never ready; paths start where nodepool.yaml lies',
   };
 }
 
 function poolOf({ file, families }: Split, files: PoolFiles): PoolConfig {
-  const labels = new Map(file.labels.map((label): [string, LabelConfig] => [label.name, labelOf(label)]));
+  const labels = new Map(
+    file.labels.flatMap((label): [string, LabelConfig][] => {
+      const config = labelOf(label);
+      const able = config.prepare === undefined ? [] : config.providers;
+      const bases = able.map((provider) => baseOf(config, provider));
+      return [config, ...bases].map((each) => [each.name, each]);
+    }),
+  );
   return {
     labels,
     sets: new Map(file['node-sets'].map((set): [string, SetConfig] => [set.name, setOf(set)])),
@@ -110,7 +129,15 @@ function labelOf(label: File['labels'][number]): LabelConfig {
     subnodes: label.subnodes,
     readyScript: label['ready-script'],
     network: label.network,
+    prepare: label.prepare,
   };
+}
+
+/** One machine of a label, as it is before it is prepared; none is kept ready. */
+function baseOf(label: LabelConfig, provider: string): LabelConfig {
+  const alone = { minReady: 0, subnodes: 0, network: undefined, prepare: undefined };
+  const name = baseLabel(label.name, provider);
+  return { ...label, ...alone, name, base: label.name, providers: [provider] };
 }
 
 function setOf(set: File['node-sets'][number]): SetConfig {
@@ -197,7 +224,7 @@ function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>
     const wanted = label.image ?? label.name;
     const image = given.images.find((each) => each.name === wanted);
     const { cores = 0, ram } = image ?? {};
-    kinds.set(label.name, {
+    const kind: KindConfig = {
       kind: {
         label: label.name,
         image: image?.['image-id'] ?? image?.['image-name'] ?? image?.diskimage ?? wanted,
@@ -215,7 +242,9 @@ function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>
         sudo: image?.sudo ?? true,
         needs: image?.needs,
       },
-    });
+    };
+    kinds.set(label.name, kind);
+    if (label.prepare !== undefined) kinds.set(baseLabel(label.name, given.name), kind);
   }
   return kinds;
 }
@@ -223,6 +252,7 @@ function kindsOf(given: Exclude<File['providers'][number], { driver: 'static' }>
 function keysAt(path: readonly PropertyKey[], holder: unknown): readonly string[] {
   const [top, , part, , inner] = path;
   if (top === undefined) return Object.keys(NodepoolFile.shape);
+  if (part === 'prepare') return path.includes('downloads') ? downloadKeys : prepareKeys;
   if (top === 'labels') return Object.keys(Label.shape);
   if (top === 'node-sets') return Object.keys(NodeSet.shape);
   if (part === 'pools' && inner === 'labels') return Object.keys(PoolLabel.shape);

@@ -1,30 +1,13 @@
 import { z } from 'zod';
 import { NetworkSpec, networkSpec, Topology } from '../network/spec.ts';
 import { CloudImage, CloudPool, PoolDiskImage } from './poolschema.ts';
+import { Prepare } from './prepare.ts';
+import { Argv, Count, Duration, Name, OneOrMore } from './words.ts';
 
 /**
  * `nodepool.yaml`, in Nodepool's words. What is of no use here (image building, targets, Gearman, ZooKeeper) is taken out and
  * listed before this schema looks (ignored.ts), so OpenStack's own file loads as it is.
  */
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Seconds as Nodepool has them (`120`, `0.001`), or a number with a unit (`2m`); ms. */
-const Duration = z
-  .union([
-    z.number().min(0),
-    z.string().regex(/^\d+(ms|s|m|h|d)$/, 'expected seconds, or a duration such as 90s, 15m or 8h'),
-  ])
-  .transform((given) =>
-    typeof given === 'number'
-      ? given * 1000
-      : Number.parseInt(given, 10) * (UNITS[given.replace(/^\d+/, '')] ?? 1),
-  );
-const Name = z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'expected a name of letters, digits, `.`, `_` and `-`');
-const Count = z.int().min(0);
-/** A program and its arguments; no shell reads them. */
-const Argv = z.array(z.string().min(1)).min(1);
-const OneOrMore = z.union([z.string(), z.array(z.string()).min(1)]).transform((given) => [given].flat());
 
 /** `network: dvr`, or `network: {topology: dvr, ...}` with the options of that topology. */
 export const Network = z.union([Topology.transform((topology) => networkSpec(topology)), NetworkSpec]);
@@ -47,6 +30,7 @@ export const Label = z.strictObject({
   ),
   'ready-script': z.string().optional().describe('Script run on a new node before it is ready.'),
   network: Network.optional().describe('Overlay network of its node sets.'),
+  prepare: Prepare.optional().describe('What `stackgate node prepare` lays on its machines beforehand.'),
 });
 
 export const NodeSet = z.strictObject({
@@ -177,7 +161,11 @@ export const CommandProvider = z.strictObject({
   limits: Argv.optional().describe(
     'Program that prints how much room there is: `{"instances": N, "cores": N, "ram": MiB}`.',
   ),
-  snapshot: Argv.optional().describe('Program that saves the disk of a machine as an image.'),
+  snapshot: Argv.optional().describe(
+    'Program that saves the disk of a machine as an image; needs `list-images` and `delete-image`.',
+  ),
+  'list-images': Argv.optional().describe('Program that prints the names of all images our site saved.'),
+  'delete-image': Argv.optional().describe('Program that deletes such an image.'),
 });
 
 export const StaticNode = z.strictObject({

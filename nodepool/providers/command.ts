@@ -12,7 +12,9 @@ import type { Machine, NodeOrder, Provider, Setback } from '../provider.ts';
  * - `list` reads `{"site"}` and prints an array of machines: all of our site.
  * - `delete` reads `{"id", "node"}`; without an id it finds the machine by its node. What is gone is no error.
  * - `limits` (optional) prints `{"instances", "cores", "ram"}`: what we may have at all.
- * - `snapshot` (optional) reads `{"id", "node", "image"}` and saves the machine's disk under that name.
+ * - `snapshot` (optional) reads `{"id", "node", "site", "image"}`, saves the machine's disk under that name, and prints `{"image"}`: what
+ *   `create` will be given as its image. With it come `list-images`, which reads `{"site"}` and prints an array of the names saved, and
+ *   `delete-image`, which reads `{"site", "image"}`.
  *
  * Exit 0 is success, 75 no room now, 78 never like this; anything else is an error, and the last line of its error output says why.
  */
@@ -86,16 +88,30 @@ export function openCommandProvider(given: Given, site: string): Provider {
       };
       return { kind: 'probed', capacity, zones: [], kinds: {} };
     },
-    ...(given.snapshot === undefined ? {} : { snapshot: snapshotWith(given.snapshot, site) }),
+    ...imagesWith(given, site),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
-function snapshotWith(argv: readonly string[], site: string): NonNullable<Provider['snapshot']> {
-  return async ({ id, node }, image, signal) => {
-    const end = await runProgram(argv, { id: id ?? null, node, site, image }, signal);
-    const read = readJson(end, z.object({ image: z.string() }), 'snapshot');
-    return read.kind === 'read' ? { kind: 'saved', image: read.value.image } : read;
+function imagesWith(given: Given, site: string): Pick<Provider, 'snapshot' | 'images' | 'deleteImage'> {
+  const { snapshot, 'list-images': listImages, 'delete-image': deleteImage } = given;
+  if (snapshot === undefined || listImages === undefined || deleteImage === undefined) return {};
+  return {
+    async snapshot({ id, node }, image, signal) {
+      const end = await runProgram(snapshot, { id: id ?? null, node, site, image }, signal);
+      const read = readJson(end, z.object({ image: z.string() }), 'snapshot');
+      return read.kind === 'read' ? { kind: 'saved', image: read.value.image } : read;
+    },
+    async images(signal) {
+      const end = await runProgram(listImages, { site }, signal);
+      const read = readJson(end, z.array(z.string()), 'list-images');
+      return read.kind === 'read' ? { kind: 'images', images: read.value } : read;
+    },
+    async deleteImage(image, signal) {
+      const end = await runProgram(deleteImage, { site, image }, signal);
+      if (end.kind === 'ended' && end.code === 0) return { kind: 'gone' };
+      return { kind: 'transient', reason: end.kind === 'missing' ? end.reason : end.said };
+    },
   };
 }
 

@@ -43,7 +43,8 @@ export async function layRepositories(
   }
 }
 
-function readHave(text: string): Map<string, string[]> {
+/** What `have` of git.sh and cache.sh says: by project the commits that are there. */
+export function readHave(text: string): Map<string, string[]> {
   const all = new Map<string, string[]>();
   let commits: string[] = [];
   for (const line of text.split('\n')) {
@@ -59,18 +60,37 @@ async function lay(
   by: LaidBy,
   signal: AbortSignal,
 ): Promise<void> {
-  const { project, path, refs, head } = repository;
+  const { project, head, refs } = repository;
   const { uid, gid } = by.owner ?? { uid: '', gid: '' };
-  const what = `cannot lay ${project} on the node`;
   const place = `${by.root}/${by.aside}/job/git`;
-  const known = await existing(path, had, signal);
-  const process = await by.connection.spawn(
-    script('git', ['take', by.root, project, place, uid, gid, head]),
-    signal,
-  );
-  process.stdout.resume();
   const entries = Object.entries(refs).sort(([a], [b]) => (a < b ? -1 : 1));
   const packedRefs = entries.map(([name, commit]) => `${commit} ${name}\n`).join('');
+  const take = script('git', ['take', by.root, project, place, uid, gid, head]);
+  const what = `cannot lay ${project} on the node`;
+  await sendRepository(by.connection, { repository, take, packedRefs, had, what }, signal);
+}
+
+export interface Sending {
+  readonly repository: StagedRepository;
+  /** The script that reads `packedRefs` (as content) and then the pack. */
+  readonly take: string;
+  readonly packedRefs: string;
+  /** Commits the node has. */
+  readonly had: readonly string[];
+  /** What it is when it fails. */
+  readonly what: string;
+}
+
+/** Sends what a node has not of a repository; answers how many bytes that was. */
+export async function sendRepository(
+  connection: NodeConnection,
+  { repository, take, packedRefs, had, what }: Sending,
+  signal: AbortSignal,
+): Promise<number> {
+  const { path, refs } = repository;
+  const known = await existing(path, had, signal);
+  const process = await connection.spawn(take, signal);
+  process.stdout.resume();
   for (const frame of contentFrames(packedRefs)) process.stdin.write(frame);
   const wanted = [...new Set(Object.values(refs)), '--not', ...known];
   const packer = git(
@@ -79,6 +99,10 @@ async function lay(
     signal,
   );
   packer.child.stdin.end(wanted.map((line) => `${line}\n`).join(''));
+  let bytes = 0;
+  packer.child.stdout.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
   // Either side may fail, and then the other one complains of that, too.
   const sending = pipeline(packer.child.stdout, process.stdin).catch((caught: unknown) => {
     packer.child.kill();
@@ -90,6 +114,7 @@ async function lay(
   if (packed.status === 'rejected' && oursFailed) throw packed.reason;
   saidBy({ ...end, stdout: '' }, what);
   if (sent.status === 'rejected') throw new Fault('git-failed', what, { retry: true, cause: sent.reason });
+  return bytes;
 }
 
 /** Which of these commits our repository has, too: git refuses to leave out what it does not know. */

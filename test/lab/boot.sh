@@ -1,17 +1,17 @@
 #!/bin/bash
 # Boots a lab node and connects it to the lab's switch. Says its process id.
 #
-#   boot.sh DIR NAME USER SWITCH PORT ADDRESS GATEWAY
+#   boot.sh DIR NAME USER SWITCH PORT ADDRESS GATEWAY [IMAGE]
 #
 # SWITCH is the process that holds the switch's network namespace, PORT the node's interface there. The environment carries the
 # mark of the lab, by which the node is found whoever started it.
 set -eu
 here=$(dirname "$0")
-dir=$1 name=$2 user=$3 switch=$4 port=$5 address=$6 gateway=$7
+dir=$1 name=$2 user=$3 switch=$4 port=$5 address=$6 gateway=$7 image=${8:-}
 mkdir -p "$dir/root" "$dir/keys"
 [ -e "$dir/keys/ssh_host_ed25519_key" ] || ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/keys/ssh_host_ed25519_key"
 setsid unshare --mount --pid --fork --kill-child --net --uts --ipc \
-  bash "$here/init.sh" "$dir" "$name" "$user" </dev/null >"$dir/console" 2>&1 &
+  bash "$here/init.sh" "$dir" "$name" "$user" "$image" </dev/null >"$dir/console" 2>&1 &
 shell=$!
 # The first process of the new namespace is the child of unshare.
 for attempt in $(seq 200); do

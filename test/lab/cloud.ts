@@ -12,6 +12,9 @@ import { labMissing } from './missing.ts';
  *   cloud list LAB
  *   cloud delete LAB
  *   cloud limits LAB    how many nodes it holds
+ *   cloud snapshot LAB  saves what a node has written as an image
+ *   cloud images LAB    images that were saved
+ *   cloud unimage LAB   deletes one
  *   cloud sweep         takes down labs whose keepers were killed
  */
 
@@ -25,10 +28,17 @@ const Order = z.object({
   properties: z.record(z.string(), z.unknown()).optional(),
 });
 
+const Saved = z.object({ node: z.string(), image: z.string() });
+const Unsaved = z.object({ image: z.string() });
+
 const Deleted = z.object({ id: z.string().nullish(), node: z.string() });
 
 /** What the protocol calls "no room now" (EX_TEMPFAIL). */
 const full = 75;
+/** "Never like this" (EX_CONFIG). */
+const never = 78;
+/** Every image that is called so is a copy of this machine. */
+const plain = /^(?!stackgate-)/;
 
 async function main([command = '', argument = '']: readonly string[]): Promise<number> {
   const missing = labMissing();
@@ -39,7 +49,12 @@ async function main([command = '', argument = '']: readonly string[]): Promise<n
     case 'create': {
       const order = Order.parse(JSON.parse(await text(process.stdin)));
       const lab = await findLab(argument);
-      const node = await lab.boot({ node: order.node, about: order });
+      const image = plain.test(order.image ?? '') ? undefined : order.image;
+      if (image !== undefined && !lab.images.has(image)) {
+        complain(`there is no image ${image}`);
+        return never;
+      }
+      const node = await lab.boot({ node: order.node, about: order, image });
       if (node === undefined) return full;
       say(machine(node, lab.user));
       return 0;
@@ -55,11 +70,30 @@ async function main([command = '', argument = '']: readonly string[]): Promise<n
     case 'limits':
       say({ instances: (await findLab(argument)).capacity });
       return 0;
+    case 'snapshot': {
+      const lab = await findLab(argument);
+      const { node, image } = Saved.parse(JSON.parse(await text(process.stdin)));
+      const pid = (await lab.nodes()).find((each) => each.node === node)?.pid;
+      if (pid === undefined) return complain(`there is no node ${node}`);
+      await lab.images.save(image, pid);
+      say({ image });
+      return 0;
+    }
+    case 'images':
+      say(await (await findLab(argument)).images.list());
+      return 0;
+    case 'unimage':
+      await (await findLab(argument)).images.delete(
+        Unsaved.parse(JSON.parse(await text(process.stdin))).image,
+      );
+      return 0;
     case 'sweep':
       say(await sweepLabs());
       return 0;
     default:
-      return complain('cloud up KEYS | create LAB | list LAB | delete LAB | limits LAB | sweep');
+      return complain(
+        'cloud up KEYS | create LAB | list LAB | delete LAB | limits LAB | snapshot LAB | images LAB | unimage LAB | sweep',
+      );
   }
 }
 

@@ -2,16 +2,19 @@
 # The first process of a lab node: makes a host out of a copy of this machine's root, and stays. It is started in namespaces of its
 # own (mounts, processes, network, host name, IPC); when it is killed the kernel takes all of them away, and nothing is left.
 #
-#   init.sh DIR NAME USER
+#   init.sh DIR NAME USER [IMAGE]
 #
-# DIR has authorized_keys, the host's ssh keys, and an empty folder `root`.
+# IMAGE is a tar file of what another node had written, as `cloud snapshot` makes it. DIR has authorized_keys, the host's ssh keys, and an empty folder `root`.
 set -eu
-dir=$1 name=$2 user=$3
+dir=$1 name=$2 user=$3 image=${4:-}
 
 mount --make-rprivate /
 # What the node writes is kept in memory: an overlay cannot have its upper layer below its lower one.
 mount -t tmpfs -o mode=755,size=4g lab "$dir/root"
 mkdir "$dir"/root/{upper,work,root}
+[ -z "$image" ] || tar --extract --file "$image" --directory "$dir/root/upper" --xattrs --xattrs-include='*' --numeric-owner -p
+# What the node writes can be read through this descriptor, however it mounts: for snapshots.
+exec 9<"$dir/root/upper"
 mount -t overlay -o "lowerdir=/,upperdir=$dir/root/upper,workdir=$dir/root/work" overlay "$dir/root/root"
 cd "$dir/root/root"
 
@@ -88,6 +91,6 @@ umount -l /run/old
 rmdir /run/old
 ip link set lo up
 # Nothing of the lab is in the environment of what runs on the node.
-env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/sshd -D -e &
+env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/sshd -D -e 9<&- &
 # Whatever is orphaned here is reaped by bash.
 while :; do wait -n || sleep 1; done

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ageOf, readJson, writeAside } from './files.ts';
+import { type Images, imagesIn } from './images.ts';
 import { killAll, labMark, type Marked, marked, nodeMark, startedAt } from './marks.ts';
 
 /**
@@ -64,7 +65,7 @@ export interface Lab extends AsyncDisposable {
   /** The process that holds the switch's network namespace. */
   readonly switch: number;
   /** Boots a node, or finds the one that was booted under this name before. Undefined: the lab is full. */
-  boot(order: { node: string; name?: string; about?: Record<string, unknown> }): Promise<LabNode | undefined>;
+  boot(order: Order): Promise<LabNode | undefined>;
   /** Waits until its sshd listens. */
   up(node: string): Promise<LabNode>;
   nodes(): Promise<LabNode[]>;
@@ -72,6 +73,15 @@ export interface Lab extends AsyncDisposable {
   kill(node: string): Promise<void>;
   /** Kills it and frees its place. */
   remove(node: string): Promise<void>;
+  readonly images: Images;
+}
+
+interface Order {
+  readonly node: string;
+  readonly name?: string;
+  readonly about?: Record<string, unknown>;
+  /** One that was saved; else a copy of this machine. */
+  readonly image?: string | undefined;
 }
 
 const prefix = 'stackgate-lab.';
@@ -172,6 +182,7 @@ function labOf(record: LabRecord): Lab {
       }
     },
     nodes: () => nodesOf(record, dir),
+    images: imagesIn(join(dir, 'images')),
     async kill(node) {
       await killAll(await processesOf(record, await lab.nodes(), node));
     },
@@ -193,11 +204,7 @@ async function processesOf(record: LabRecord, nodes: readonly LabNode[], node: s
   );
 }
 
-async function boot(
-  record: LabRecord,
-  dir: string,
-  order: { node: string; name?: string; about?: Record<string, unknown> },
-): Promise<LabNode | undefined> {
+async function boot(record: LabRecord, dir: string, order: Order): Promise<LabNode | undefined> {
   const nodes = await nodesOf(record, dir);
   const known = nodes.find((each) => each.node === order.node);
   if (known?.pid !== undefined) return known;
@@ -224,6 +231,7 @@ async function boot(
     `port${place}`,
     `${address}/24`,
     `${record.subnet}.1`,
+    ...(order.image === undefined ? [] : [imagesIn(join(dir, 'images')).path(order.image)]),
   ];
   await run('boot.sh', words.map(String), { [labMark]: record.id, [nodeMark]: place });
   return (await nodesOf(record, dir)).find((each) => each.node === order.node);

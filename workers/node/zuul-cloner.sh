@@ -15,7 +15,7 @@ Clones each PROJECT into the workspace: at its Zuul ref, else the tip of the bra
 
   -m, --map FILE          clone map: which project goes where (YAML: clonemap: [{name: REGEX, dest: PATH}])
   --workspace DIR         where to clone to (default: here)
-  --cache-dir DIR         where repositories may lie already (default: $ZUUL_CACHE_DIR)
+  --cache-dir DIR         where repositories may lie already (default: $ZUUL_CACHE_DIR, else /opt/git; '': nowhere)
   --branch B              branch to use instead of ZUUL_BRANCH
   --project-branch P=B    the same for one project
   --zuul-*                default to $ZUUL_BRANCH, $ZUUL_REF, $ZUUL_URL, $ZUUL_PROJECT, $ZUUL_NEWREV
@@ -36,7 +36,7 @@ wrong() {
   exit 2
 }
 
-map='' workspace=$PWD cache=${ZUUL_CACHE_DIR-} branch=''
+map='' workspace=$PWD cache=${ZUUL_CACHE_DIR-/opt/git} branch=''
 zuul_branch=${ZUUL_BRANCH-} zuul_ref=${ZUUL_REF-} zuul_url=${ZUUL_URL-} zuul_project=${ZUUL_PROJECT-} zuul_newrev=${ZUUL_NEWREV-}
 declare -A project_branches=() destinations=() takers=()
 words=()
@@ -193,7 +193,8 @@ prepare() {
     if [[ $cache && -d $cache/$project ]]; then
       say "$project: from the cache $cache/$project"
       # The cache is the operator's, not ours; git wants to be told that this is meant.
-      fetch --upload-pack "git -c safe.directory='*' upload-pack" "file://$(cd "$cache/$project" && pwd)" "$all_heads" "$all_tags" || true
+      git -C "$path" fetch --quiet --upload-pack "git -c safe.directory='*' upload-pack" \
+        "file://$(cd "$cache/$project" && pwd)" "$all_heads" "$all_tags" || say "$project: that is of no use; all of it is fetched"
     fi
   fi
   git -C "$path" remote set-url origin "$origin" 2>/dev/null || git -C "$path" remote add origin "$origin" ||

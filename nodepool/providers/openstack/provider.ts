@@ -7,7 +7,7 @@ import { MARK, machineOf, markText } from './machine.ts';
 import { openNeutron } from './neutron.ts';
 import { CloudError, CloudMistake, setbackOf } from './refusal.ts';
 import { openSession } from './session.ts';
-import { saveImage } from './snapshot.ts';
+import { dropImages, savedImages, saveImage } from './snapshot.ts';
 import { openSweep } from './sweep.ts';
 import { Created, Limits, type Server, Servers, Zones } from './wire.ts';
 
@@ -257,6 +257,22 @@ export function openOpenstackProvider(
         await saveImage(session, id, { name: image, site }, signal);
         lookups.forget();
         return { kind: 'saved', image };
+      } catch (caught) {
+        return setbackOf(caught);
+      }
+    },
+    async images(signal) {
+      try {
+        const all = await savedImages(session, site, signal);
+        return { kind: 'images', images: [...new Set(all.flatMap(({ name }) => name ?? []))] };
+      } catch (caught) {
+        return setbackOf(caught);
+      }
+    },
+    async deleteImage(name, signal) {
+      try {
+        await dropImages(session, { name, site }, signal);
+        return { kind: 'gone' };
       } catch (caught) {
         return setbackOf(caught);
       }

@@ -38,3 +38,29 @@ export async function saveImage(
   for (const { id } of before)
     await session.call('image', { method: 'DELETE', path: `/images/${id}` }, signal);
 }
+
+/** Names of the images that carry our site's mark, whatever their state. */
+export async function savedImages(
+  session: Session,
+  site: string,
+  signal: AbortSignal,
+): Promise<readonly Image[]> {
+  const query = { [MINE]: site, limit: 1000 };
+  return Images.parse(await session.call('image', { path: '/images', query }, signal)).images;
+}
+
+/** Deletes every image of ours with this name. */
+export async function dropImages(
+  session: Session,
+  { name, site }: { readonly name: string; readonly site: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const found = (await savedImages(session, site, signal)).filter((image) => image.name === name);
+  for (const { id } of found) {
+    try {
+      await session.call('image', { method: 'DELETE', path: `/images/${id}` }, signal);
+    } catch (caught) {
+      if (!(caught instanceof CloudError && caught.status === 404)) throw caught;
+    }
+  }
+}
