@@ -46,7 +46,7 @@ export async function openCore(settings: CoreSettings, log: Logger): Promise<Cor
     name: 'the database',
     meanwhile: WAITS,
     ask: async () => {
-      await db.query('SELECT 1');
+      await db.works();
       return 'answers';
     },
     log,

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Fault } from '../pipelines/fault.ts';
+import { type Fault, isOutage } from '../pipelines/fault.ts';
 import type { HandOptions } from '../workers/handle.ts';
 import { type House, need } from './house.ts';
 
@@ -17,7 +17,6 @@ export function handOptions(house: House): HandOptions {
 /** One line of what went wrong. A server that is away is told by its watch, once, and not by everybody who meets it. */
 export function tell(log: Logger, about: Readonly<Record<string, unknown>>, error: Fault): void {
   const { code, hint, message } = error;
-  const away = code === 'database-away' || code === 'queue-away';
   const text = typeof about['kind'] === 'string' ? `${about['kind']}: ${message}` : message;
-  log[away ? 'debug' : 'warn']({ ...about, code, hint }, text);
+  log[isOutage(error) ? 'debug' : 'warn']({ ...about, code, hint }, text);
 }

@@ -11,6 +11,7 @@ export type FaultCode =
   | 'config-invalid'
   | 'data-locked'
   | 'database-away'
+  | 'database-full'
   | 'deadline'
   | 'disk-full'
   | 'gerrit-away'
@@ -57,6 +58,11 @@ export function asFault(caught: unknown): Fault {
   if (caught instanceof Fault) return caught;
   const message = caught instanceof Error ? caught.message : String(caught);
   return new Fault('bug', message, { cause: caught });
+}
+
+/** A server that we need, or its disk, for all who stand on it: its watch says so once, and not everybody who meets it. */
+export function isOutage({ code }: Fault): boolean {
+  return code === 'database-away' || code === 'database-full' || code === 'queue-away';
 }
 
 /** Why a signal aborts: the action is cancelled for `reason`, or (without one) the process ends. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { asFault, type Fault } from '../pipelines/fault.ts';
+import { asFault, type Fault, isOutage } from '../pipelines/fault.ts';
 import type { Filed, Ledger, Store, Sweep } from '../pipelines/ports.ts';
 import { type Commands, openCommands } from './gerrit/commands.ts';
 import { createFiler } from './gerrit/filer.ts';
@@ -43,7 +43,7 @@ export function openConnection(settings: GerritSettings, now: () => number = Dat
   return { settings, guard, commands, [Symbol.asyncDispose]: () => commands[Symbol.asyncDispose]() };
 }
 
-export type Log = Pick<Logger, 'info' | 'warn' | 'error'>;
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 export interface IntakeOptions {
   readonly connection: GerritConnection;
@@ -66,7 +66,10 @@ export function openIntake(options: IntakeOptions): Intake {
   let warnings: readonly string[] = [];
   const file = (facts: readonly Filed[]) => store.file(facts);
   const trouble = (what: string, fault: Fault) =>
-    log.warn({ connection, code: fault.code, hint: fault.hint }, `${what}: ${fault.message}`);
+    log[isOutage(fault) ? 'debug' : 'warn'](
+      { connection, code: fault.code, hint: fault.hint },
+      `${what}: ${fault.message}`,
+    );
 
   const filer = createFiler({ file, random, onTrouble: (fault) => trouble('filing events', fault) });
   const reconciler = openReconciler({

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { JobDefinition } from '../jobs/definition.ts';
 import { jenkinsCron } from '../jobs/jenkinscron.ts';
 import { nextTime, parseCron } from '../pipelines/cron.ts';
+import type { Fault } from '../pipelines/fault.ts';
 import type { Store } from '../pipelines/ports.ts';
+import { everySo } from './everyso.ts';
 
 /**
  * Jobs with a timed trigger, run for no change. A time is a request under a name of its own (job and minute), so that however
@@ -55,6 +56,8 @@ export interface TimerOptions {
   readonly now: () => number;
   /** ms between looks. */
   readonly every: number;
+  /** A look that failed; the next one looks back to the last that did not. */
+  readonly told: (fault: Fault) => void;
 }
 
 const Seen = z.object({ at: z.number() });
@@ -63,31 +66,28 @@ const mark = 'timed-triggers';
 const farthest = 24 * 60 * 60 * 1000;
 
 export async function runTimers(options: TimerOptions, stop: AbortSignal): Promise<void> {
-  const { store, now } = options;
-  while (!stop.aborted) {
-    if (options.leads()) await look(options);
-    await sleep(options.every, undefined, { signal: stop }).catch(() => undefined);
-  }
+  await everySo(options.every, () => look(options), options.told, stop);
+}
 
-  async function look({ jobs }: TimerOptions): Promise<void> {
-    const at = now();
-    const seen = Seen.safeParse(await store.effect(mark)).data;
-    const last = Math.max(seen?.at ?? at, at - farthest);
-    const runs = dueRuns(jobs(), last, at);
-    await store.file(
-      runs.map(({ id, job }) => ({
-        key: `request/${id}`,
-        fact: {
-          kind: 'RunRequested',
-          at,
-          id,
-          by: 'timer',
-          job,
-          params: { STACKGATE_TIMED: `${at}` },
-          vote: false,
-        },
-      })),
-    );
-    await store.saveEffect(mark, { at });
-  }
+async function look({ store, jobs, leads, now }: TimerOptions): Promise<void> {
+  if (!leads()) return;
+  const at = now();
+  const seen = Seen.safeParse(await store.effect(mark)).data;
+  const last = Math.max(seen?.at ?? at, at - farthest);
+  const runs = dueRuns(jobs(), last, at);
+  await store.file(
+    runs.map(({ id, job }) => ({
+      key: `request/${id}`,
+      fact: {
+        kind: 'RunRequested',
+        at,
+        id,
+        by: 'timer',
+        job,
+        params: { STACKGATE_TIMED: `${at}` },
+        vote: false,
+      },
+    })),
+  );
+  await store.saveEffect(mark, { at });
 }

@@ -1,4 +1,4 @@
-import { asFault, Fault } from '../pipelines/fault.ts';
+import { asFault, Fault, isOutage } from '../pipelines/fault.ts';
 
 /**
  * Watches over a server that we need. While it is away every connection, every retry and every library has something to say
@@ -96,8 +96,9 @@ export function watchOver(options: WatchOptions): Watch {
     // A server that ends cuts one connection after the other, and may have answered on the last of them.
     await new Promise((resolve) => setTimeout(resolve, Math.min(every, SETTLE)));
     if (closing.signal.aborted || !(await look()) || closing.signal.aborted || now - backAt < ECHO) return;
-    const { code, message } = asFault(caught);
-    if (code === 'database-away' || code === 'queue-away') return;
+    const fault = asFault(caught);
+    if (isOutage(fault)) return;
+    const { message } = fault;
     if ((told.get(message) ?? Number.NEGATIVE_INFINITY) > now - AGAIN) return;
     if (told.size >= MOST_TOLD) told.clear();
     told.set(message, now);
@@ -120,7 +121,7 @@ export function watchOver(options: WatchOptions): Watch {
 
 /** Away, late and cut off are one thing to whoever reads it; a server that answers and is set up wrongly is another. */
 function isNews(before: string | undefined, now: string): boolean {
-  return before === undefined || (before !== now && now === 'config-invalid');
+  return before === undefined || (before !== now && (now === 'config-invalid' || now === 'database-full'));
 }
 
 /** An answer that never comes is none, even where `ask` does not listen to its signal. */

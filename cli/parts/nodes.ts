@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launcher } from '../../nodepool/launcher.ts';
 import type { PoolRecords } from '../../nodepool/records.ts';
-import { Fault } from '../../pipelines/fault.ts';
+import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { Claim } from '../../pipelines/ports.ts';
 import { handle } from '../../workers/handle.ts';
 import { acquirer, releaser } from '../../workers/nodes.ts';
-import { handOptions } from '../hands.ts';
+import { handOptions, tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { openNodes, reachOf } from './machines.ts';
 import { poolInForce } from './poolconfig.ts';
@@ -25,7 +25,8 @@ export const nodes: PartOf = (house) => ({
       while (mine === undefined) {
         await sleep(TRY, undefined, { signal: stop }).catch(() => undefined);
         if (stop.aborted) return;
-        mine = await openAlone(house);
+        // A database that is away now is asked again; whoever stands by has time.
+        mine = await openAlone(house).catch((caught: unknown) => passing(house, caught));
       }
       pool = mine.pool;
       await Promise.race([pool.running, mine.lost, follow(mine.current, stop), aborted(stop)]);
@@ -39,6 +40,12 @@ export const nodes: PartOf = (house) => ({
     };
   },
 });
+
+function passing(house: House, caught: unknown): undefined {
+  const fault = asFault(caught);
+  if (!fault.retry) throw fault;
+  tell(house.log, { part: 'nodes' }, fault);
+}
 
 /** ms between tries to become the launcher. */
 const TRY = 1_000;

@@ -1,5 +1,7 @@
 import { JobDefinition } from '../../jobs/definition.ts';
+import type { Fault } from '../../pipelines/fault.ts';
 import { runTimers } from '../../workers/timers.ts';
+import { tell } from '../hands.ts';
 import { need, type PartOf } from '../house.ts';
 
 const every = 15_000;
@@ -16,6 +18,7 @@ export const timers: PartOf = (house) => ({
         return read?.timed === undefined ? [] : [read];
       });
     const leads = () => made.reign?.aborted === false && made.world?.config !== undefined;
-    return { running: runTimers({ store, jobs: timed, leads, now: Date.now, every }, stop) };
+    const told = (fault: Fault) => tell(house.log, { part: 'timers' }, fault);
+    return { running: runTimers({ store, jobs: timed, leads, now: Date.now, every, told }, stop) };
   },
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { JobDefinition } from '../../jobs/definition.ts';
-import { asFault } from '../../pipelines/fault.ts';
+import { everySo } from '../../workers/everyso.ts';
 import { discard } from '../../workers/logs/discard.ts';
 import { keepProblem, sweepLogs } from '../../workers/logs/retention.ts';
 import { tell } from '../hands.ts';
@@ -38,14 +38,10 @@ export const rowUpkeep: PartOf = (house) => ({
 const SECRETS = 5_000;
 
 async function forgetSealed({ log, made }: House, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
-    try {
-      if (made.reign?.aborted === false) await made.core?.store.forgetSealed();
-    } catch (caught) {
-      if (!stop.aborted) tell(log, { upkeep: 'secret parameters' }, asFault(caught));
-    }
-    await sleep(SECRETS, undefined, { signal: stop }).catch(() => undefined);
-  }
+  const forget = async (): Promise<void> => {
+    if (made.reign?.aborted === false) await made.core?.store.forgetSealed();
+  };
+  await everySo(SECRETS, forget, (fault) => tell(log, { upkeep: 'secret parameters' }, fault), stop);
 }
 
 /** Build discarders of jobs, where they keep less than the site. */
@@ -74,13 +70,9 @@ async function hourly(
   work: () => Promise<number>,
   stop: AbortSignal,
 ): Promise<void> {
-  while (!stop.aborted) {
-    try {
-      const count = await work();
-      if (count > 0) log.info({ count }, `forgot ${what}`);
-    } catch (caught) {
-      if (!stop.aborted) log.warn({ err: caught }, what);
-    }
-    await sleep(HOUR, undefined, { signal: stop }).catch(() => undefined);
-  }
+  const forget = async (): Promise<void> => {
+    const count = await work();
+    if (count > 0) log.info({ count }, `forgot ${what}`);
+  };
+  await everySo(HOUR, forget, (fault) => tell(log, { upkeep: what }, fault), stop);
 }

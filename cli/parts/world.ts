@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { asFault } from '../../pipelines/fault.ts';
+import type { Fault } from '../../pipelines/fault.ts';
 import { digestOf, emptyWorld, worldFrom } from '../../pipelines/world.ts';
+import { everySo } from '../../workers/everyso.ts';
 import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 
@@ -12,17 +12,10 @@ export const world: PartOf = (house) => ({
   name: 'world',
   async start(stop) {
     await read(house);
-    return { running: follow(house, stop) };
+    const told = (fault: Fault) => tell(house.log, { part: 'world' }, fault);
+    return { running: everySo(AGE, () => read(house), told, stop) };
   },
 });
-
-async function follow(house: House, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
-    await sleep(AGE, undefined, { signal: stop }).catch(() => undefined);
-    if (stop.aborted) return;
-    await read(house).catch((caught: unknown) => tell(house.log, { part: 'world' }, asFault(caught)));
-  }
-}
 
 async function read(house: House): Promise<void> {
   const { store, site } = need(house, 'core');

@@ -83,7 +83,9 @@ const PRIORITY: Readonly<Record<Precedence, number>> = { high: 1, normal: 2, low
 const FOREVER = 1_000_000;
 
 export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptions = {}): Promise<WorkQueue> {
-  const onError = options.onError ?? (() => undefined);
+  const onError = (error: Error): void => {
+    if (!isLostLock(error)) options.onError?.(error);
+  };
   const retry = options.retry ?? { first: 250, most: 60_000 };
   const grace = options.grace ?? 20_000;
   await backend.prepare();
@@ -220,6 +222,14 @@ export async function openQueue<C>(backend: QueueBackend<C>, options: QueueOptio
       await backend.close();
     },
   };
+}
+
+/**
+ * The end of a job whose lock was lost while the server was away, or the disk full. It came again meanwhile and found itself running,
+ * so there is nothing to do and nothing to tell.
+ */
+function isLostLock({ message }: Error): boolean {
+  return /^(Missing (lock|key) for job|could not renew lock for job) /.test(message);
 }
 
 const CancelMessage = CancelAction.pick({ target: true, reason: true });

@@ -16,8 +16,9 @@ export function pgliteQueue(db: PgliteDatabase): QueueBackend<PostgresConnection
     factory: createPostgresBackend,
     connection: pool,
     broadcast: inProcess(heard),
-    // Jobs of a dead process are dropped at the start, and no connection can be cut: nothing ever stalls here.
-    stalled: { lock: 120_000, look: 120_000 },
+    // Jobs of a dead process are dropped at the start, and no connection can be cut. But while the disk is full nobody can write
+    // down that a job failed and shall come again.
+    stalled: { lock: 30_000, look: 15_000 },
     prepare: async () => {
       await migrate(pool);
       // Nobody else runs on this database, so whatever is left in the queues belongs to a dead process. The outbox knows.

@@ -25,6 +25,8 @@ export interface Database extends Sql, AsyncDisposable {
   hold(name: string, signal: AbortSignal): Promise<Hold>;
   /** Takes `name` if nobody has it, in this process or another. */
   claim(name: string): Promise<Claim | undefined>;
+  /** Resolves when it answers and can write; the Fault says why not. */
+  works(): Promise<void>;
 }
 
 export interface Hold {
@@ -97,7 +99,7 @@ export function databaseFault(caught: unknown): unknown {
   if (caught instanceof Fault || !(caught instanceof Error)) return caught;
   const code = 'code' in caught && typeof caught.code === 'string' ? caught.code : '';
   if (code === '53100' || code === 'ENOSPC') {
-    return new Fault('disk-full', `the database cannot write: ${caught.message}`, {
+    return new Fault('database-full', `the database cannot write: ${caught.message}`, {
       retry: true,
       hint: 'Free space where the data directory lies; everything acknowledged so far is safe.',
       cause: caught,

@@ -38,7 +38,7 @@ import { lockDirectory } from './lock.ts';
  *   may be lost, because the outbox says them again. A later durable commit carries all earlier ones with it.
  * - No background process runs: no checkpointer, no autovacuum. `maintain` does their work, when there was any.
  * - A WAL that cannot grow is a PANIC, and PGlite's PANIC never returns: the whole process hangs. So statements are refused
- *   (Fault `disk-full`, nothing lost, works again when there is room) while less than a few WAL segments are free.
+ *   (Fault `database-full`, nothing lost, works again when there is room) while less than a few WAL segments are free.
  * - initdb's module needs 500 MB for a moment: a new cluster is made by a process that ends, and then moved into place.
  */
 
@@ -85,7 +85,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
 function checkRoom(directory: string): void {
   const { bavail, bsize } = statfsSync(directory);
   if (bavail * bsize > ROOM) return;
-  throw new Fault('disk-full', `less than ${ROOM / 2 ** 20} MB are free where ${directory} lies`, {
+  throw new Fault('database-full', `less than ${ROOM / 2 ** 20} MB are free where ${directory} lies`, {
     retry: true,
     hint: 'Free space there, or lower the retention; everything acknowledged so far is safe.',
   });
@@ -171,8 +171,14 @@ export class PgliteDatabase implements Database {
     this.#maintenance.unref();
   }
 
+  /** Reads need no room: pages go on while nothing can be written. */
   async query<T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> {
-    return this.exclusive((session) => session.run<T>(text, params));
+    return this.#session.run(() => this.#read<T>(text, params));
+  }
+
+  async works(): Promise<void> {
+    if (this.#directory !== undefined) checkRoom(this.#directory);
+    await this.query('SELECT 1');
   }
 
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
@@ -257,22 +263,29 @@ export class PgliteDatabase implements Database {
   #statements(): Session {
     return {
       run: async <T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> => {
-        const result = await this.#ask(text, () =>
-          this.#db.query<T>(text, params === undefined ? [] : [...params]),
-        );
-        return result.rows;
+        this.#mayWrite(text);
+        return this.#read<T>(text, params);
       },
       exec: async (text) => {
-        await this.#ask(text, () => this.#db.exec(text));
+        this.#mayWrite(text);
+        await this.#ask(() => this.#db.exec(text));
       },
     };
   }
 
-  async #ask<T>(text: string, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new Fault('stopped', 'the database is closed');
-    // The end of a transaction must always get through.
+  /** The end of a transaction must always get through. */
+  #mayWrite(text: string): void {
     if (this.#directory !== undefined && !/^(COMMIT|ROLLBACK)/.test(text)) checkRoom(this.#directory);
     this.#writes += 1;
+  }
+
+  async #read<T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> {
+    const { rows } = await this.#ask(() => this.#db.query<T>(text, params === undefined ? [] : [...params]));
+    return rows;
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Fault('stopped', 'the database is closed');
     try {
       return await work();
     } catch (caught) {

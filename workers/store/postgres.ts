@@ -60,6 +60,10 @@ export class PostgresDatabase implements Database {
     this.#pool.on('connect', (client) => client.on('error', this.#onError));
   }
 
+  async works(): Promise<void> {
+    await this.query('SELECT 1');
+  }
+
   async query<T extends object>(text: string, params?: readonly unknown[]): Promise<T[]> {
     return ask(this.#pool, text, params);
   }
