@@ -47,6 +47,19 @@ function starter(folder: string, build: string, more = ''): ReturnType<typeof sp
 }
 
 describe('a restart', () => {
+  test('halves of folders that a killed process left go with their build, and no other', async () => {
+    const build = buildOf(['true']);
+    const other = `${build.build}2`;
+    const halves = [`.${build.build}.0a1b2c`, `.${build.build}.after.0a1b2c`, `.gone.${build.build}.3d4e5f`];
+    for (const name of [...halves, `.${other}.0a1b2c`])
+      await mkdir(join(root, name, 'job'), { recursive: true });
+    const shell = localShell(root, plan);
+    await runBuild(shell, build);
+    await shell.forget(build.build, soon());
+    expect((await readdir(root)).filter((name) => name.includes(build.build))).toEqual([`.${other}.0a1b2c`]);
+    await rm(join(root, `.${other}.0a1b2c`), { recursive: true });
+  });
+
   test('finds the build that a killed process started, and every byte of it once', async () => {
     const build = buildOf([
       '#!/bin/bash\nfor i in {1..50}; do echo "line $i"; done; echo half >> half; while [ ! -e half2 ]; do sleep 0.02; [ -e ../../go ] && touch half2; done; for i in {51..100}; do echo "line $i"; done',

@@ -150,11 +150,15 @@ async function reap(folder: string): Promise<boolean> {
   return stdout.trim() === '0';
 }
 
-/** What follows a build goes before it. */
+/** What follows a build goes before it; what a killed process had half laid down or half removed of them goes last. */
 async function forget(root: string, build: string, grace: number, signal: AbortSignal): Promise<void> {
   const names = await readdir(root).catch(() => []);
   for (const name of names) if (followsBuild(name, build)) await forgetOne(root, name, grace, signal);
   await forgetOne(root, build, grace, signal);
+  const halves = names.filter((name) =>
+    [`.${build}.`, `.gone.${build}.`].some((start) => name.startsWith(start)),
+  );
+  for (const name of halves) await rm(join(root, name), { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** `build-1.after` runs within `build-1`. */
