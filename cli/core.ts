@@ -33,6 +33,8 @@ export interface CoreSettings {
   readonly database: string | undefined;
   /** Redis or Valkey. Undefined: the queues are on the database. */
   readonly redis: string | undefined;
+  /** ms that a process of a site may say nothing before what it has in hand goes to another. */
+  readonly lostAfter: number;
 }
 
 const WAITS = 'Nothing is lost: what waits for it goes on by itself when it is back.';
@@ -57,7 +59,7 @@ export async function openCore(settings: CoreSettings, log: Logger): Promise<Cor
     settings.redis === undefined ? undefined : await connectRedis(settings.redis, site, onRedis, log);
   if (redis !== undefined)
     watches['redis'] = watchOver({ name: 'Redis', meanwhile: WAITS, ask: () => redis.ask(), log });
-  const queue = await queueOn(db, redis, onDatabase, onRedis);
+  const queue = await queueOn(db, redis, settings.lostAfter, onDatabase, onRedis);
   return {
     store,
     queue,
@@ -102,13 +104,14 @@ async function connectRedis(
 async function queueOn(
   db: PgliteDatabase | PostgresDatabase,
   redis: RedisLink | undefined,
+  lostAfter: number,
   onDatabase: (error: unknown) => void,
   onRedis: (error: unknown) => void,
 ): Promise<WorkQueue> {
   if (redis !== undefined) {
     const { redisQueue } = await import('../workers/queue/redis.ts');
-    return openQueue(redisQueue(redis), { onError: onRedis });
+    return openQueue(redisQueue(redis, lostAfter), { onError: onRedis });
   }
   if (db.kind === 'pglite') return openQueue(pgliteQueue(db), { onError: onDatabase });
-  return openQueue(postgresQueue(db, onDatabase), { onError: onDatabase });
+  return openQueue(postgresQueue(db, onDatabase, lostAfter), { onError: onDatabase });
 }

@@ -268,6 +268,9 @@ export const Site = z.strictObject({
       scheduler: RoleDoor.prefault({}),
       worker: WorkerDoor.prefault({}),
       launcher: RoleDoor.prefault({}),
+      'lost-after': Duration.prefault('15s').describe(
+        'A process that says nothing for so long is taken for dead: what it had in hand goes to another one. At least 1s.',
+      ),
     })
     .prefault({})
     .describe('Processes of one role each (docs/scaling.md). `stackgate start` needs none of it.'),

@@ -9,7 +9,13 @@ export const database: PartOf = ({ data, site, log, made }) => ({
     await mkdir(data, { recursive: true, mode: 0o711 });
     // Builds run below it as other users, who may pass but not look.
     await chmod(data, 0o711);
-    const opened = await openCore({ data, database: site.database?.url, redis: site.redis?.url }, log);
+    const settings = {
+      data,
+      database: site.database?.url,
+      redis: site.redis?.url,
+      lostAfter: site.roles['lost-after'],
+    };
+    const opened = await openCore(settings, log);
     made.core = opened;
     return { close: () => opened.close() };
   },

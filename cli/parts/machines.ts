@@ -89,6 +89,7 @@ export function reachOf(house: House, script: (path: string) => string | undefin
     script,
     limits: limitsOf(house),
     log: (line, values) => house.log.info({ part: 'nodes', ...values }, line),
+    passed: crashpoint,
   });
 }
 

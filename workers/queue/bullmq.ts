@@ -79,6 +79,14 @@ interface JobData {
 type Line<C> = Queue<JobData, void, string, JobData, void, string, IQueueBackend, C>;
 type Crew<C> = Worker<JobData, void, string, IQueueBackend, JobProgress, C>;
 
+/** ms that a worker may say nothing, where the site says nothing else. */
+export const LOST_AFTER = 15_000;
+
+/** When a job goes to another worker than the one that has it. */
+export function stalledAfter(lostAfter: number): QueueBackend<unknown>['stalled'] {
+  return { lock: Math.max(1_000, lostAfter), look: Math.max(500, Math.round(lostAfter / 3)) };
+}
+
 const PRIORITY: Readonly<Record<Precedence, number>> = { high: 1, normal: 2, low: 3 };
 const FOREVER = 1_000_000;
 

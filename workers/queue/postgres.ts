@@ -2,7 +2,7 @@ import { createPostgresBackend, type PgPool, type PostgresConnectionOptions, run
 import { Pool } from 'pg';
 import type { PgliteDatabase } from '../store/pglite.ts';
 import type { PostgresDatabase } from '../store/postgres.ts';
-import type { Broadcast, QueueBackend } from './bullmq.ts';
+import { type Broadcast, LOST_AFTER, type QueueBackend, stalledAfter } from './bullmq.ts';
 import { pglitePool } from './pool.ts';
 
 /** BullMQ's PostgreSQL backend: on the PGlite of this process, or on a server that several processes share. */
@@ -31,6 +31,7 @@ export function pgliteQueue(db: PgliteDatabase): QueueBackend<PostgresConnection
 export function postgresQueue(
   db: PostgresDatabase,
   onError: (error: unknown) => void,
+  lostAfter = LOST_AFTER,
 ): QueueBackend<PostgresConnectionOptions> {
   const server = new Pool({
     connectionString: db.url,
@@ -47,7 +48,7 @@ export function postgresQueue(
   return {
     factory: createPostgresBackend,
     connection: pool,
-    stalled: { lock: 15_000, look: 5_000 },
+    stalled: stalledAfter(lostAfter),
     broadcast: {
       send: async (message) => {
         await db.query('SELECT pg_notify($1, $2)', [CANCEL, message]);

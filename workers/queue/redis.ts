@@ -1,16 +1,16 @@
 import { type ConnectionOptions, createRedisBackend } from 'bullmq';
 import type { RedisLink } from '../redis/link.ts';
-import type { QueueBackend } from './bullmq.ts';
+import { LOST_AFTER, type QueueBackend, stalledAfter } from './bullmq.ts';
 
 /** BullMQ's Redis backend, on Redis or Valkey. Who pushes never waits; who consumes waits for a server that is away. */
-export function redisQueue(link: RedisLink): QueueBackend<ConnectionOptions> {
+export function redisQueue(link: RedisLink, lostAfter = LOST_AFTER): QueueBackend<ConnectionOptions> {
   const channel = `${link.prefix}:cancel`;
   return {
     factory: createRedisBackend,
     connection: link.quick,
     consumer: link.patient(),
     prefix: link.prefix,
-    stalled: { lock: 15_000, look: 5_000 },
+    stalled: stalledAfter(lostAfter),
     broadcast: {
       send: async (message) => {
         await link.quick.publish(channel, message);
