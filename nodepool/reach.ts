@@ -20,6 +20,8 @@ export interface ReachOptions {
   readonly script: (path: string) => string | undefined;
   readonly limits?: Partial<SupervisorLimits> | undefined;
   readonly log: (line: string, values: Readonly<Record<string, unknown>>) => void;
+  /** Told the names of the durable steps on nodes as they are passed: `shell.lay.before`, `node.join.after` ... */
+  readonly passed?: ((name: string) => void) | undefined;
 }
 
 /** Where workspaces lie on a node, unless nodepool.yaml says otherwise. */
@@ -47,6 +49,7 @@ export interface HostAccess extends LoginConfig {
 
 export function openReach(options: ReachOptions): Reach {
   const keys = new Map<string, Promise<string>>();
+  const passed = options.passed ?? (() => undefined);
 
   async function target({ address, user, port, keyFile, sudo, hostKeys }: HostAccess): Promise<SshTarget> {
     const name = user ?? defaultUser;
@@ -81,6 +84,7 @@ export function openReach(options: ReachOptions): Reach {
       root: access.workspaces ?? defaultRoot,
       user: access.jobUser,
       sudo: access.sudo,
+      passed,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
   }
@@ -163,7 +167,9 @@ export function openReach(options: ReachOptions): Reach {
     },
     join: {
       async up(ties, lease, signal) {
+        passed('node.join.before');
         const joined = await withSet(ties, lease, (set) => joinNodes(set, signal));
+        passed('node.join.after');
         if (joined.kind === 'refused') return joined;
         if (joined.kind === 'joined') {
           for (const remark of joined.remarks) options.log('joined', { lease: lease.id, remark });
@@ -176,7 +182,9 @@ export function openReach(options: ReachOptions): Reach {
         return { kind: 'failed', reason, node };
       },
       async down(ties, lease, signal) {
+        passed('node.part.before');
         const parted = await withSet(ties, lease, (set) => partNodes(set, signal));
+        passed('node.part.after');
         if (parted.kind === 'parted') return;
         throw new Fault(
           'node-away',

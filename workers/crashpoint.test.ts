@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -17,6 +17,16 @@ function run(env: Record<string, string>): { signal: string | null; output: stri
 test('kills the process at the passing that was asked for, and only there', () => {
   expect(run({ STACKGATE_CRASH_AT: 'a.b:3' })).toEqual({ signal: 'SIGKILL', output: '12' });
   expect(run({ STACKGATE_CRASH_AT: 'a.b:4' })).toEqual({ signal: null, output: '123' });
+});
+
+test('takes its order from a file, and takes the file away before it dies', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'stackgate-order-'));
+  const file = join(directory, 'order');
+  expect(run({ STACKGATE_CRASH_AT: `@${file}` })).toEqual({ signal: null, output: '123' });
+  writeFileSync(file, 'c:2\n');
+  expect(run({ STACKGATE_CRASH_AT: `@${file}` })).toEqual({ signal: 'SIGKILL', output: '1' });
+  expect(existsSync(file)).toBe(false);
+  rmSync(directory, { recursive: true });
 });
 
 test('traces what is passed', () => {

@@ -94,12 +94,14 @@ class NodeShell implements SshShell {
   async attach(...[build, offset, sink, signal]: Parameters<Shell['attach']>): ReturnType<Shell['attach']> {
     const folder = folderOf(this.#root, build);
     const place = placeAt(offset);
+    this.#passed('shell.attach.before');
     // A way of its own: a console that fills it must not hold up commands, nor be cut with theirs.
     const way = new NodeConnection(this.node.target);
     const cut = () => void way.drop();
     signal.addEventListener('abort', cut, { once: true });
     try {
       const end = await this.#persist(signal, (alive) => followOver(way, folder, place, sink, alive, signal));
+      this.#passed('shell.attach.after');
       if (end.kind === 'ended') return end.exit;
       if (end.why === 'dead') await this.stop(build, 'cancel', signal);
       throw new Fault('node-lost', lostWords[end.why], { hint: lostHints[end.why] });
@@ -112,9 +114,11 @@ class NodeShell implements SshShell {
   async stop(build: string, reason: 'timeout' | 'cancel', signal: AbortSignal): Promise<boolean> {
     const { grace } = this.#limits;
     const text = script('stop', [folderOf(this.#root, build), reason, grace]);
+    this.#passed('shell.stop.before');
     const said = await this.#persist(signal, () =>
       this.#run(text, signal, 'cannot stop the build', grace + minute),
     );
+    this.#passed('shell.stop.after');
     return said.trim() === 'quiet';
   }
 
@@ -140,7 +144,11 @@ class NodeShell implements SshShell {
     const [paths, user] = await this.#persist(signal, () =>
       Promise.all([listFiles(this.node, workspace, include, exclude, signal), this.#jobUser(signal)]),
     );
-    yield* readFiles(this.node, workspace, user?.uid, paths, signal);
+    this.#passed('shell.collect.before');
+    for await (const file of readFiles(this.node, workspace, user?.uid, paths, signal)) {
+      yield file;
+      this.#passed('shell.collect.file');
+    }
   }
 
   async forget(build: string, signal: AbortSignal): Promise<void> {
@@ -148,7 +156,9 @@ class NodeShell implements SshShell {
     const { grace } = this.#limits;
     const uid = this.#options.dedicatedUser === true ? ((await this.#jobUser(signal))?.uid ?? '') : '';
     const text = `${script('git', ['tidy', this.#root])}${script('forget', [this.#root, build, grace, uid])}`;
+    this.#passed('shell.forget.before');
     const said = await this.#run(text, signal, `cannot clear away ${build}`, grace + 5 * minute);
+    this.#passed('shell.forget.after');
     const [word = '', ...words] = said.trim().split(' ');
     if (word === 'gone') return;
     throw new Fault(

@@ -130,7 +130,7 @@ function addFsync(module: object): void {
 }
 
 /** Made aside and renamed, so that a process killed here leaves no half cluster. */
-async function makeCluster(cluster: string): Promise<void> {
+export async function makeCluster(cluster: string): Promise<void> {
   const aside = `${cluster}.new`;
   rmSync(aside, { recursive: true, force: true });
   const code = `
