@@ -19,7 +19,8 @@ export interface Defect {
 /** ms; what a defect loses never comes, so there is no point in waiting long for it. */
 const PATIENCE = 30_000;
 
-const at = (name: string, ...passes: number[]): Point[] => passes.map((pass) => ({ name, pass }));
+const at = (name: string, ...passes: number[]): Point[] =>
+  passes.map((pass) => ({ role: 'start', name, pass, fresh: true }));
 
 export const defects: readonly Defect[] = [
   {
@@ -65,6 +66,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export async function isCaught(
   defect: Defect,
   dir: string,
+  cluster: string,
   told: (result: PointResult) => void,
 ): Promise<boolean> {
   const entry = await seed(defect, join(dir, 'code'));
@@ -76,7 +78,8 @@ export async function isCaught(
     caught = true;
     queue.length = 0;
   };
-  await tryPoints(join(dir, 'site'), queue, { entry }, look, PATIENCE);
+  const site = () => ({ cluster, deadline: PATIENCE });
+  await tryPoints(join(dir, 'site'), { roles: ['start'], plain: { entry }, site }, queue, look);
   await rm(dir, { recursive: true, force: true });
   return caught;
 }

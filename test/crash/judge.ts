@@ -39,12 +39,26 @@ export function judge(site: CrashSite, expected: readonly Expected[]): Verdict {
       violations.push(`build ${mark.uuid} is of ${mark.what}, which nobody pushed`);
   }
   for (const left of livingBuilds(site.dir)) violations.push(`left running: ${left}`);
+  const mails = mailsOf(site).size;
+  if (mails !== mailsWanted(expected))
+    violations.push(`${mails} different mails were sent instead of ${mailsWanted(expected)}`);
+  if (site.hosts !== undefined) violations.push(...site.hosts.soiled());
   const reports = site.gerrit.reviews({ user: CI_USER });
   for (const review of reports) {
     if (!known.has(`${review.number},${review.patchset}`))
       violations.push(`a report on ${review.number},${review.patchset}, which nobody pushed`);
   }
   return { violations, patchsets: expected.length, reports: reports.length, builds: marks.length };
+}
+
+/** What fails is mailed by its build and by its pipeline. */
+export function mailsWanted(expected: readonly Expected[]): number {
+  return 2 * expected.filter(({ vote }) => vote < 0).reduce((sum, { reports }) => sum + reports, 0);
+}
+
+/** By Message-ID: a mail whose sending was cut may come again under the same one. */
+export function mailsOf({ smtp }: CrashSite): Set<string> {
+  return new Set(smtp.received.map(({ text }) => /^Message-ID: *(\S+)/im.exec(text)?.[1] ?? text));
 }
 
 function judgePatchset(site: CrashSite, wanted: Expected, marks: readonly Mark[]): string[] {
@@ -82,6 +96,13 @@ function judgeBuild(site: CrashSite, wanted: Expected, logPath: string, own: rea
   const folder = join(site.dir, 'data', 'logs', ...logPath.split('/'));
   for (const file of ['console.txt.gz', 'manifest.json']) {
     if (!existsSync(join(folder, file))) problems.push(`build ${short}: ${file} is missing in ${folder}`);
+  }
+  const afters = wanted.vote < 0 ? 1 : 0;
+  if (mark.afters !== afters)
+    problems.push(`build ${short}: the step after it ran ${mark.afters} times instead of ${afters}`);
+  if (site.hosts !== undefined) {
+    const copy = read(join(site.hosts.copied, mark.uuid, 'console.txt'));
+    if (!copy.includes('Finished: ')) problems.push(`build ${short}: the copy of its console is not whole`);
   }
   return problems;
 }

@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Instance, launch, type StartOptions, whenReady } from '../harness/instance.ts';
 
 /**
@@ -9,6 +12,10 @@ export interface Keeper extends AsyncDisposable {
   readonly deaths: number;
   /** What the last processes wrote, for a person who looks into a violation. */
   readonly outputs: readonly string[];
+  /** Tells the living process to die at its `pass`-th passing of `name` from now on. The next life knows nothing of it. */
+  arm(place: { readonly name: string; readonly pass: number }): Promise<void>;
+  /** Takes that back. */
+  disarm(): Promise<void>;
   /** SIGKILL now, whatever it is doing; the next life has these options. */
   restart(options?: StartOptions): Promise<void>;
   /** Waits for a life that gets as far as being ready. */
@@ -17,7 +24,9 @@ export interface Keeper extends AsyncDisposable {
 
 const KEPT = 4;
 
-export function keep(siteFile: string, plain: StartOptions = {}): Keeper {
+export function keep(siteFile: string, options: StartOptions = {}): Keeper {
+  const order = join(dirname(siteFile), `die-${randomUUID()}`);
+  const plain = { ...options, env: { ...options.env, STACKGATE_CRASH_AT: `@${order}` } };
   const outputs: string[] = [];
   let deaths = 0;
   const stopping = new AbortController();
@@ -26,9 +35,9 @@ export function keep(siteFile: string, plain: StartOptions = {}): Keeper {
 
   async function live(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const options = next;
+      const given = next;
       next = plain;
-      living = launch(siteFile, options);
+      living = launch(siteFile, given);
       await living.gone;
       outputs.push(living.output());
       outputs.splice(0, outputs.length - KEPT);
@@ -42,8 +51,10 @@ export function keep(siteFile: string, plain: StartOptions = {}): Keeper {
       return deaths;
     },
     outputs,
-    async restart(options = {}) {
-      next = { ...plain, ...options, env: { ...plain.env, ...options.env } };
+    arm: ({ name, pass }) => writeFile(order, `${name}:${pass}\n`),
+    disarm: () => rm(order, { force: true }),
+    async restart(given = {}) {
+      next = { ...plain, ...given, env: { ...plain.env, ...given.env } };
       await living?.kill('SIGKILL');
     },
     async ready(deadline) {

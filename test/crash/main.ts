@@ -1,23 +1,27 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { makeCluster } from '../../workers/store/pglite.ts';
+import { missing as sshdMissing } from '../e2e/nodes/sshd.ts';
 import { postgresMissing, redisMissing } from '../harness/servers.ts';
+import type { Stage } from './cast.ts';
 import { defects, isCaught } from './defects.ts';
-import { type PointResult, pointsOf, tracePoints, tryPoints } from './points.ts';
+import { nameOf, type Point, type PointResult, tracePoints, tryPoints } from './points.ts';
 import { killAtRandom, shuffled } from './random.ts';
-import { crashServers, roleSteps, stopTheLeader, tryRolePoints } from './roles.ts';
+import { apart, crashServers, stopTheLeader } from './roles.ts';
+import { quickFolder } from './tmp.ts';
 
 const HELP = `npm run test:crash [-- options]
 
-Kills Stackgate with SIGKILL before and after every durable step of a round (check and gate), then at random moments, then the
-processes of a site with one for each role; stops the scheduler that leads; and judges by the simulated Gerrit's records, the
-file system and the processes left. Then it seeds defects, which must be seen.
+Kills Stackgate with SIGKILL before and after every durable step of a round (check and gate): one process with builds on its own
+machine, one with builds on static hosts over SSH, and the processes of a site with one for each role. Stops the scheduler that
+leads. Kills at random moments. Judges by the simulated Gerrit's records, the mails, the hosts, the file system and the processes
+left. Then it seeds defects, which must be seen.
 
   --budget S     try as much as S seconds allow, drawn by the seed: another seed, other points
   --kills N      random kills (default 200)
   --seed N       of what is drawn (default: the time, printed)
-  --only WHAT    points, random, roles or defects
+  --only WHAT    points, hosts, roles, random or defects
   --match TEXT   only points whose name contains it (of roles: \`worker report\`)
   --lanes N      sites at a time (default 3)`;
 
@@ -41,8 +45,10 @@ const failures: string[] = [];
 const summary: string[] = [];
 
 /** How far into the budget each part may begin something new: the last one started still has to end. */
-const SHARES = { points: 0.4, roles: 0.62, random: 0.75, defects: 0.85 } as const;
+const SHARES = { points: 0.3, hosts: 0.48, roles: 0.68, random: 0.8, defects: 0.88 } as const;
 type Part = keyof typeof SHARES;
+/** So many points of a part are tried however slow the machine is. */
+const LEAST = 3;
 
 const wants = (part: Part) => options.only === undefined || options.only === part;
 const hasTime = (part: Part): boolean =>
@@ -69,28 +75,47 @@ function drawn<T>(all: readonly T[]): T[] {
 }
 
 /** Counts what is told, and empties the queue when the time for this part is over. */
-function teller(part: Part, queue: unknown[], total: number) {
+function teller(part: Part, queue: Point[]) {
+  const total = queue.length;
   let tried = 0;
   let died = 0;
   return {
     told: ({ point, died: dead, violations }: PointResult) => {
       tried += 1;
       if (dead) died += 1;
-      count(`${point.name}:${point.pass}`, violations);
-      say(`${tried}/${total} ${point.name}:${point.pass}${dead ? '' : ' (not passed in this round)'}`);
-      if (!hasTime(part)) queue.length = 0;
+      count(nameOf(point), violations);
+      say(`${tried}/${total} ${nameOf(point)}${dead ? '' : ' (not passed in this round)'}`);
+      if (tried >= LEAST && !hasTime(part)) queue.length = 0;
     },
     sum: () => `${tried} of ${total} points tried, ${died} of them died there`,
   };
 }
 
-async function points(dir: string): Promise<void> {
-  const counts = await tracePoints(join(dir, 'trace'), {});
-  const queue = drawn(pointsOf(counts).filter(({ name }) => name.includes(options.match)));
-  say(`a round passes ${counts.size} named steps; killing at ${queue.length} points`);
-  const { told, sum } = teller('points', queue, queue.length);
-  await Promise.all(lanes.map((lane) => tryPoints(join(dir, `points-${lane}`), queue, {}, told)));
-  summary.push(`one process: ${sum()}`);
+/** Steps of which it matters where builds run; the others are tried elsewhere. */
+const OF_MACHINES =
+  /^(shell|node|request|build)\.|^(queue|dispatch|hand)\.(acquire|build|release)\.|^store\.(answer|effect)/;
+
+async function points(dir: string, part: Part, stage: Stage, steps = /^/): Promise<void> {
+  const all = await tracePoints(join(dir, `${part}-trace`), stage);
+  const queue = drawn(all.filter((each) => steps.test(each.name) && nameOf(each).includes(options.match)));
+  say(`${part}: killing at ${queue.length} points`);
+  const { told, sum } = teller(part, queue);
+  await Promise.all(lanes.map((lane) => tryPoints(join(dir, `${part}-${lane}`), stage, queue, told)));
+  summary.push(`${part}: ${sum()}`);
+}
+
+async function hosts(dir: string, cluster: string): Promise<void> {
+  const missing = sshdMissing();
+  if (missing !== undefined) {
+    summary.push(`hosts skipped: ${missing}`);
+    return;
+  }
+  await points(
+    dir,
+    'hosts',
+    { roles: ['start'], plain: {}, site: () => ({ cluster, onHosts: true }) },
+    OF_MACHINES,
+  );
 }
 
 async function roles(dir: string): Promise<void> {
@@ -100,27 +125,21 @@ async function roles(dir: string): Promise<void> {
     return;
   }
   await using servers = await crashServers();
-  const all = await roleSteps(join(dir, 'roles-trace'), servers, {});
-  const queue = drawn(all.filter(({ role, name }) => `${role} ${name}`.includes(options.match)));
-  say(`one process for each role: killing at ${queue.length} points`);
-  const { told, sum } = teller('roles', queue, queue.length);
+  const stage = apart(servers);
   const rounds = options.match !== '' ? 0 : options.budget === undefined ? 10 : 1;
-  const stopped: string[] = [];
-  const note = (result: PointResult) => {
-    count(`${result.point.name}:${result.point.pass}`, result.violations);
-    stopped.push(result.point.name);
-    say(`the leader was stopped, replaced and woken up, ${stopped.length}/${rounds}`);
+  let stopped = 0;
+  const note = ({ point, violations }: PointResult) => {
+    stopped += 1;
+    count(nameOf(point), violations);
+    say(`the leader was stopped, replaced and woken up, ${stopped}/${rounds}`);
   };
-  await Promise.all([
-    ...(rounds === 0 ? [] : [stopTheLeader(join(dir, 'stopped'), servers, {}, rounds, note)]),
-    ...lanes
-      .slice(rounds === 0 ? 0 : 1)
-      .map((lane) => tryRolePoints(join(dir, `roles-${lane}`), servers, queue, {}, told)),
-  ]);
-  summary.push(`each role: ${sum()}; the leader stopped and woken up ${stopped.length} times`);
+  // Most of that is waiting.
+  const stopping = rounds === 0 ? undefined : stopTheLeader(join(dir, 'stopped'), stage, rounds, note);
+  await Promise.all([points(dir, 'roles', stage), stopping]);
+  if (rounds > 0) summary.push(`the leader stopped and woken up ${stopped} times`);
 }
 
-async function random(dir: string): Promise<void> {
+async function random(dir: string, stage: Stage): Promise<void> {
   const kills = Math.ceil(Number(options.kills) / lanes.length);
   say(`killing at random, at most ${kills * lanes.length} times; --seed ${seed}`);
   let made = 0;
@@ -130,7 +149,7 @@ async function random(dir: string): Promise<void> {
     return hasTime('random');
   };
   const verdicts = await Promise.all(
-    lanes.map((lane) => killAtRandom(join(dir, `random-${lane}`), { kills, seed: seed + lane, told }, {})),
+    lanes.map((lane) => killAtRandom(join(dir, `random-${lane}`), stage, { kills, seed: seed + lane, told })),
   );
   for (const [lane, verdict] of verdicts.entries())
     count(`random kills, seed ${seed + lane}`, verdict.violations);
@@ -141,20 +160,25 @@ async function random(dir: string): Promise<void> {
   );
 }
 
-async function seeded(dir: string): Promise<void> {
+async function seeded(dir: string, cluster: string): Promise<void> {
   let caught = 0;
   let tried = 0;
-  for (const [index, defect] of drawn(defects).entries()) {
-    // At least one, or a run could not tell that it sees anything.
-    if (tried > 0 && !hasTime('defects')) break;
-    tried += 1;
-    const seen = await isCaught(defect, join(dir, `defect-${index}`), ({ violations }) => {
-      if (violations[0] !== undefined) say(`seen: ${violations[0].split('\n')[0]}`);
-    });
-    if (seen) caught += 1;
-    count(`defect: ${defect.name}`, seen ? [] : ['the suite did not see it']);
-    say(`defect "${defect.name}": ${seen ? 'caught' : 'NOT CAUGHT'}`);
-  }
+  const told = ({ violations }: PointResult) => {
+    if (violations[0] !== undefined) say(`seen: ${violations[0].split('\n')[0]}`);
+  };
+  const queue = drawn(defects);
+  const lane = async (): Promise<void> => {
+    for (let defect = queue.shift(); defect !== undefined; defect = queue.shift()) {
+      // At least one, or a run could not tell that it sees anything.
+      if (tried > 0 && !hasTime('defects')) return;
+      tried += 1;
+      const seen = await isCaught(defect, join(dir, `defect-${tried}`), cluster, told);
+      if (seen) caught += 1;
+      count(`defect: ${defect.name}`, seen ? [] : ['the suite did not see it']);
+      say(`defect "${defect.name}": ${seen ? 'caught' : 'NOT CAUGHT'}`);
+    }
+  };
+  await Promise.all(lanes.map(lane));
   summary.push(`${caught} of ${tried} seeded defects caught (${defects.length} there are)`);
 }
 
@@ -164,14 +188,18 @@ async function main(): Promise<number> {
     return 0;
   }
   if (options.budget !== undefined) say(`as much as ${options.budget} s allow, drawn by --seed ${seed}`);
-  const dir = await mkdtemp(join(tmpdir(), 'stackgate-crash-'));
+  const dir = await mkdtemp(join(quickFolder(), 'stackgate-crash-'));
   // Jobs run as somebody else, who must be able to get through.
   await chmod(dir, 0o711);
+  const cluster = join(dir, 'cluster');
+  await makeCluster(cluster);
+  const alone: Stage = { roles: ['start'], plain: {}, site: () => ({ cluster }) };
   try {
-    if (wants('points')) await points(dir);
+    if (wants('points')) await points(dir, 'points', alone);
+    if (wants('hosts')) await hosts(dir, cluster);
     if (wants('roles')) await roles(dir);
-    if (wants('random')) await random(dir);
-    if (wants('defects')) await seeded(dir);
+    if (wants('random')) await random(dir, alone);
+    if (wants('defects')) await seeded(dir, cluster);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -7,6 +7,8 @@ export interface Mark {
   readonly what: string;
   readonly runs: number;
   readonly ended: boolean;
+  /** How often the step after the build ran. */
+  readonly afters: number;
 }
 
 export function readMarks(folder: string): Mark[] {
@@ -18,6 +20,7 @@ export function readMarks(folder: string): Mark[] {
       what,
       runs: 1 + names.filter((name) => name.startsWith('again')).length,
       ended: names.includes('end'),
+      afters: names.includes('after') ? readFileSync(join(folder, uuid, 'after'), 'utf8').length / 2 : 0,
     };
   });
 }

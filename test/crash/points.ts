@@ -1,15 +1,16 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StartOptions } from '../harness/instance.ts';
+import { type Cast, castOf, type Role, type Stage } from './cast.ts';
 import { type Expected, judge } from './judge.ts';
-import { keep } from './keeper.ts';
 import { oneOfEverything, settled } from './rounds.ts';
-import { type CrashSite, makeCrashSite } from './site.ts';
 
 /** Killing at every named step. A point is a name and how often it is passed before the process dies there. */
 export interface Point {
+  readonly role: Role;
   readonly name: string;
   readonly pass: number;
+  /** Counted from the start of a fresh process, instead of from the beginning of a round in one that has lived. */
+  readonly fresh?: boolean;
 }
 
 export interface PointResult {
@@ -19,89 +20,99 @@ export interface PointResult {
   readonly violations: readonly string[];
 }
 
-/** Runs one round undisturbed and answers the steps it passed, with how often. */
-export async function tracePoints(dir: string, plain: StartOptions): Promise<Map<string, number>> {
-  const site = await makeCrashSite(dir);
-  const trace = join(dir, 'trace');
-  const keeper = keep(site.siteFile, { ...plain, env: { ...plain.env, STACKGATE_CRASH_TRACE: trace } });
+export function nameOf({ role, name, pass, fresh }: Point): string {
+  return `${role === 'start' ? '' : `${role} `}${name}:${pass}${fresh === true ? ' of a fresh process' : ''}`;
+}
+
+/** Runs one round undisturbed and answers the points that its processes passed. */
+export async function tracePoints(dir: string, stage: Stage): Promise<Point[]> {
+  const trace = (role: Role) => join(dir, `trace-${role}`);
+  await using cast = await castOf(dir, stage, (role) => ({ STACKGATE_CRASH_TRACE: trace(role) }));
+  const { site, door } = cast;
   try {
+    for (const keeper of cast.keepers.values()) await keeper.ready(site.deadline);
+    const started = new Map<Role, string[]>();
+    for (const role of stage.roles) started.set(role, await linesOf(trace(role)));
     const expected = await oneOfEverything(site);
-    await settled(site, keeper);
+    await settled(cast, expected);
     const { violations } = judge(site, expected);
-    if (violations.length > 0) throw new Error(`even an undisturbed round fails:\n${violations.join('\n')}`);
-    const counts = new Map<string, number>();
-    for (const name of (await readFile(trace, 'utf8')).split('\n').filter((line) => line !== ''))
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    return counts;
+    if (violations.length > 0) throw new Error(violations.join('\n'));
+    const points: Point[] = [];
+    for (const role of stage.roles) {
+      const before = started.get(role) ?? [];
+      const later = (await linesOf(trace(role))).slice(before.length);
+      points.push(...pointsOf(role, before, later));
+    }
+    return points;
   } catch (caught) {
-    await keeper[Symbol.asyncDispose]();
-    throw new Error(
-      `the undisturbed round did not end well; the process said:\n${keeper.outputs.join('\n')}`,
-      { cause: caught },
-    );
-  } finally {
-    await keeper[Symbol.asyncDispose]();
-    await site.gerrit[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true, force: true });
+    throw new Error(`the undisturbed round did not end well; it was said:\n${door.outputs.join('\n')}`, {
+      cause: caught,
+    });
   }
+}
+
+async function linesOf(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
 }
 
 /** Steps that every kind of fact and action passes: there it matters which one it was. */
 const SHARED = /^(store|scheduler)\./;
 
-/** The first passing of each step; of the shared ones that a round passes often, the middle one as well. */
-export function pointsOf(counts: ReadonlyMap<string, number>): Point[] {
-  return [...counts]
+/** The first passing of each step, at the start and in a round; of the shared ones that a round passes often, the middle one as well. */
+function pointsOf(role: Role, started: readonly string[], round: readonly string[]): Point[] {
+  const counts = new Map<string, number>();
+  for (const name of round) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const fresh = [...new Set(started)].sort().map((name) => ({ role, name, pass: 1, fresh: true }));
+  const lived = [...counts]
     .toSorted(([a], [b]) => a.localeCompare(b))
     .flatMap(([name, count]) => {
       const later = SHARED.test(name) && count > 8 ? [Math.ceil(count / 2)] : [];
-      return [1, ...later].map((pass) => ({ name, pass }));
+      return [1, ...later].map((pass) => ({ role, name, pass }));
     });
+  return [...fresh, ...lived];
 }
 
 /**
- * Takes points from `queue` until it is empty: each kills a fresh process of one long-lived site in the middle of a round. The site
- * is judged as a whole after each, so that a late echo of an earlier death is found, too.
+ * Takes points from `queue` until it is empty: each kills one process of a long-lived site in the middle of a round, while the
+ * others live on. The site is judged as a whole after each, so that a late echo of an earlier death is found, too.
  */
 export async function tryPoints(
   dir: string,
+  stage: Stage,
   queue: Point[],
-  plain: StartOptions,
   told: (result: PointResult) => void,
-  deadline?: number,
 ): Promise<void> {
-  const site = await makeCrashSite(dir, deadline);
-  const keeper = keep(site.siteFile, plain);
+  if (queue.length === 0) return;
+  await using cast = await castOf(dir, stage);
   const expected: Expected[] = [];
-  try {
-    for (let point = queue.shift(); point !== undefined; point = queue.shift()) {
-      told(await tryPoint(site, keeper, point, expected));
-    }
-  } finally {
-    await keeper[Symbol.asyncDispose]();
-    await site.gerrit[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true, force: true });
-  }
+  for (let point = queue.shift(); point !== undefined; point = queue.shift())
+    told(await tryPoint(cast, point, expected));
 }
 
-async function tryPoint(
-  site: CrashSite,
-  keeper: ReturnType<typeof keep>,
-  point: Point,
-  expected: Expected[],
-): Promise<PointResult> {
+async function tryPoint(cast: Cast, point: Point, expected: Expected[]): Promise<PointResult> {
+  const keeper = cast.keeper(point.role);
+  const killed = point.fresh === true ? 1 : 0;
   const before = keeper.deaths;
-  await keeper.restart({ env: { STACKGATE_CRASH_AT: `${point.name}:${point.pass}` } });
+  if (point.fresh === true)
+    await keeper.restart({ env: { STACKGATE_CRASH_AT: `${point.name}:${point.pass}` } });
+  else {
+    await keeper.ready(cast.site.deadline);
+    await keeper.arm(point);
+  }
+  const violations = await round(cast, expected);
+  await keeper.disarm();
+  return { point, died: keeper.deaths > before + killed, violations };
+}
+
+/** One round, and what is wrong with the site after it. */
+export async function round(cast: Cast, expected: Expected[]): Promise<readonly string[]> {
   try {
-    expected.push(...(await oneOfEverything(site)));
-    await settled(site, keeper);
+    expected.push(...(await oneOfEverything(cast.site)));
+    await settled(cast, expected);
+    return judge(cast.site, expected).violations;
   } catch (caught) {
     const message = caught instanceof Error ? caught.message : String(caught);
-    return {
-      point,
-      died: keeper.deaths > before + 1,
-      violations: [message, ...judge(site, expected).violations, ...keeper.outputs.slice(-2)],
-    };
+    return [message, ...judge(cast.site, expected).violations, ...cast.outputs()];
   }
-  return { point, died: keeper.deaths > before + 1, violations: judge(site, expected).violations };
 }

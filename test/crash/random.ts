@@ -1,11 +1,9 @@
-import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StartOptions } from '../harness/instance.ts';
 import { CI_USER } from '../harness/site.ts';
+import { type Cast, castOf, type Stage } from './cast.ts';
 import { type Expected, judge, type Verdict } from './judge.ts';
-import { type Keeper, keep } from './keeper.ts';
 import { type Fate, push, settled } from './rounds.ts';
-import { type CrashSite, makeCrashSite } from './site.ts';
+import type { CrashSite } from './site.ts';
 
 /** Killing at random moments from outside, while people go on pushing, rechecking, superseding and abandoning. */
 
@@ -21,34 +19,28 @@ const SHORTEST = 100;
 const LONGEST = 3_000;
 const PUSH_EVERY = 700;
 
-export async function killAtRandom(
-  dir: string,
-  options: RandomOptions,
-  plain: StartOptions,
-): Promise<Verdict> {
+export async function killAtRandom(dir: string, stage: Stage, options: RandomOptions): Promise<Verdict> {
   const random = mulberry(options.seed);
-  const site = await makeCrashSite(dir);
-  const keeper = keep(site.siteFile, plain);
+  await using cast = await castOf(dir, stage);
+  const { site } = cast;
   const stop = new AbortController();
   try {
     const people = traffic(site, random, stop.signal);
     for (let kills = 0; kills < options.kills; kills++) {
       await sleep(SHORTEST + random() * (LONGEST - SHORTEST));
-      await keeper.restart();
+      const roles = [...cast.keepers.values()];
+      await roles[Math.floor(random() * roles.length)]?.restart();
       if (options.told?.() === false) break;
     }
     stop.abort();
     const expected = await people;
-    const unrest = await quiet(site, keeper, expected);
+    const unrest = await quiet(cast, expected);
     const verdict = judge(site, expected);
     return unrest === undefined
       ? verdict
-      : { ...verdict, violations: [...verdict.violations, unrest, ...keeper.outputs] };
+      : { ...verdict, violations: [...verdict.violations, unrest, ...cast.outputs()] };
   } finally {
     stop.abort();
-    await keeper[Symbol.asyncDispose]();
-    await site.gerrit[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true, force: true });
   }
 }
 
@@ -100,16 +92,13 @@ async function replaceOrAbandon(
 }
 
 /** Every report that must come has come, and nothing is left to do; what is missing then is the judge's to name. */
-async function quiet(
-  site: CrashSite,
-  keeper: Keeper,
-  expected: readonly Expected[],
-): Promise<string | undefined> {
+async function quiet(cast: Cast, expected: readonly Expected[]): Promise<string | undefined> {
+  const { gerrit, deadline } = cast.site;
   const wanted = expected.reduce((sum, { reports }) => sum + reports, 0);
-  await site.gerrit
-    .waitFor(() => site.gerrit.reviews({ user: CI_USER }).length >= wanted, 120_000)
+  await gerrit
+    .waitFor(() => gerrit.reviews({ user: CI_USER }).length >= wanted, deadline)
     .catch(() => undefined);
-  return settled(site, keeper).then(
+  return settled(cast, expected).then(
     () => undefined,
     (caught: unknown) => (caught instanceof Error ? caught.message : String(caught)),
   );

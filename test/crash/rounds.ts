@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CI_USER } from '../harness/site.ts';
-import { type Expected, livingBuilds } from './judge.ts';
+import type { Cast } from './cast.ts';
+import { type Expected, livingBuilds, mailsOf, mailsWanted } from './judge.ts';
 import type { Keeper } from './keeper.ts';
 import { readMarks } from './marks.ts';
 import { type CrashSite, PROJECT } from './site.ts';
@@ -92,20 +93,20 @@ async function running(site: CrashSite, what: string): Promise<void> {
     });
 }
 
-/** Waits until nothing is left to do: no item, no process of a build. Rejects with what is left, and the ledger's end. */
+/** Waits until nothing is left to do: no item, no mail, no node, no process of a build. Rejects with what is left, and the ledger's end. */
 export async function settled(
-  site: CrashSite,
-  keeper: Pick<Keeper, 'ready'>,
-  deadline = site.deadline,
+  { site, door }: Pick<Cast, 'site' | 'door'>,
+  expected: readonly Expected[],
 ): Promise<void> {
+  const { deadline } = site;
   const until = Date.now() + deadline;
   let left = 'no server';
   while (Date.now() < until) {
-    left = await leftOver(site, keeper, until).catch(messageOf);
+    left = await leftOver(site, door, expected, until).catch(messageOf);
     if (left === '') return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const instance = await keeper.ready(10_000).catch(() => undefined);
+  const instance = await door.ready(10_000).catch(() => undefined);
   const ledger =
     instance === undefined
       ? ''
@@ -113,12 +114,21 @@ export async function settled(
   throw new Error(`not settled within ${deadline} ms: ${left}\nledger: ${ledger}`);
 }
 
-async function leftOver(site: CrashSite, keeper: Pick<Keeper, 'ready'>, until: number): Promise<string> {
-  const instance = await keeper.ready(until - Date.now());
-  const status = JSON.stringify(await (await instance.get('/status.json')).json());
+async function leftOver(
+  site: CrashSite,
+  door: Keeper,
+  expected: readonly Expected[],
+  until: number,
+): Promise<string> {
+  const instance = await door.ready(until - Date.now());
+  const status = await instance.get('/status.json').then((answer) => answer.text());
+  if (/"heads":\[\[/.test(status)) return `status: ${status}`;
   const living = livingBuilds(site.dir);
-  if (living.length === 0 && !/"heads":\[\[/.test(status)) return '';
-  return `${living.join('; ')}\nstatus: ${status}`;
+  if (living.length > 0) return living.join('; ');
+  if (mailsOf(site).size < mailsWanted(expected)) return `${mailsOf(site).size} mails`;
+  const nodes = await instance.get('/api/v1/nodes').then((answer) => answer.text());
+  if (nodes !== '{"nodes":[]}') return `nodes: ${nodes}`;
+  return (await site.workspaces()).map((path) => `left behind: ${path}`).join('; ');
 }
 
 function messageOf(caught: unknown): string {

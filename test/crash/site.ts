@@ -1,9 +1,11 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { demoLayout } from '../demo/site.ts';
 import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
+import { type FakeSmtp, startSmtp } from '../fakes/smtp.ts';
 import { freePort } from '../harness/servers.ts';
 import { writeSite } from '../harness/site.ts';
+import { type Hosts, openHosts } from './hosts.ts';
+import { crashJobs, crashLayout } from './layout.ts';
 
 /**
  * The site under test: one project, one job. Each build leaves marks in a folder of its own, which the judge reads: who ran,
@@ -20,27 +22,43 @@ export interface CrashServers {
   readonly redisUrl?: string;
 }
 
-export interface CrashSite {
+export interface SiteOptions {
+  readonly deadline?: number | undefined;
+  /** Without them everything is in the process and its data directory. */
+  readonly servers?: CrashServers;
+  /** An empty cluster of PGlite, to be copied: making one takes four seconds. */
+  readonly cluster?: string | undefined;
+  /** Builds run on static hosts over ssh, instead of on this machine. */
+  readonly onHosts?: boolean;
+}
+
+export interface CrashSite extends AsyncDisposable {
   readonly gerrit: Gerrit;
+  readonly smtp: FakeSmtp;
   readonly siteFile: string;
   readonly dir: string;
-  /** `<uuid>/{what,again,end}` */
+  /** `<uuid>/{what,again,after,end}` */
   readonly marks: string;
   /** ms that anything may take, a restart included; what takes longer counts as lost. */
   readonly deadline: number;
+  readonly hosts: Hosts | undefined;
+  /** Workspaces that are still there, as paths. */
+  workspaces(): Promise<string[]>;
 }
 
-/** Without `servers` everything is in the process and its data directory. */
-export async function makeCrashSite(
-  dir: string,
-  deadline = DEADLINE,
-  servers: CrashServers = {},
-): Promise<CrashSite> {
+export async function makeCrashSite(dir: string, options: SiteOptions = {}): Promise<CrashSite> {
   await mkdir(dir, { recursive: true });
   const marks = join(dir, 'marks');
   await mkdir(marks, { recursive: true });
   await chmod(marks, 0o1777);
+  const { servers = {}, cluster, deadline = DEADLINE } = options;
+  if (servers.databaseUrl === undefined && cluster !== undefined) {
+    await mkdir(join(dir, 'data', 'database'), { recursive: true, mode: 0o700 });
+    await cp(cluster, join(dir, 'data', 'database', 'pg'), { recursive: true });
+  }
   const gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
+  const smtp = await startSmtp();
+  const hosts = options.onHosts === true ? await openHosts(dir) : undefined;
   gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
   gerrit.account('cora', { name: 'Cora Core', email: 'cora@example.org', groups: ['Administrators'] });
   gerrit.allow({ ref: 'refs/heads/*', permission: 'submit', group: 'Service Users' });
@@ -50,41 +68,36 @@ export async function makeCrashSite(
   const siteFile = await writeSite({
     dir,
     gerrit,
-    layout: demoLayout(PROJECT, 'crash-test'),
-    jobs: jobs(marks),
+    layout: crashLayout(PROJECT, 'crash-test'),
+    jobs: crashJobs(marks, hosts?.label ?? 'local', hosts?.copies),
     parallel: 16,
     ...servers,
     ...(servers.databaseUrl === undefined ? {} : { listen: `127.0.0.1:${await freePort()}` }),
     connection,
+    connections: `smtp: {driver: smtp, server: 127.0.0.1, port: ${smtp.port}, default-from: ci@example.org}`,
+    more: [...(hosts?.lines ?? []), 'roles: {lost-after: 2s}'],
   });
-  return { gerrit, siteFile, dir, marks, deadline };
+  const roots = [join(dir, 'data', 'builds'), ...(hosts?.roots ?? [])];
+  return {
+    gerrit,
+    smtp,
+    siteFile,
+    dir,
+    marks,
+    deadline,
+    hosts,
+    workspaces: async () => (await Promise.all(roots.map(workspacesIn))).flat(),
+    async [Symbol.asyncDispose]() {
+      await gerrit[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+      await hosts?.[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
 }
 
-function jobs(marks: string): string {
-  return `- job:
-    name: crash-test
-    node: local
-    wrappers:
-      - timeout:
-          timeout: 5
-      - timestamps
-    builders:
-      - shell: |
-          mark=${marks}/$ZUUL_UUID
-          mkdir "$mark" || touch "$mark/again.$$"
-          echo "$ZUUL_CHANGE,$ZUUL_PATCHSET" > "$mark/what"
-          git init -q .
-          git fetch -q "$ZUUL_URL/$ZUUL_PROJECT" "$ZUUL_REF"
-          git checkout -q FETCH_HEAD
-      - shell: |
-          mark=${marks}/$ZUUL_UUID
-          case $(cat verdict) in
-            hold) while sleep 0.2; do :; done ;;
-            fail) touch "$mark/end"; exit 1 ;;
-            *) echo tested > result.log; touch "$mark/end" ;;
-          esac
-    publishers:
-      - archive:
-          artifacts: '*.log'
-`;
+/** Of builds that run, and what a kill may have left of one that was laid down or cleared away. */
+async function workspacesIn(root: string): Promise<string[]> {
+  const names = await readdir(root).catch(() => []);
+  return names.filter((name) => name.includes('build-')).map((name) => join(root, name));
 }
