@@ -122,12 +122,17 @@ export function createReloads(opening: Opening, { configure, looked, log }: Relo
   return {
     reload(reason, signal) {
       const turn = last.then(async () => {
+        const before = known;
         const outcome = await run(reason, signal).catch((caught: unknown): ReloadOutcome => {
           const { message, hint } = asFault(caught);
+          // What could not be taken is taken by the next look.
+          known = before;
           return { kind: 'failed', message, hint };
         });
-        // A look that was cut off because the process ends is no news.
-        const over = outcome.kind === 'failed' && signal.aborted;
+        // A look that was cut off because the process ends is no news, nor is what the look before it said.
+        const over =
+          outcome.kind === 'failed' &&
+          (signal.aborted || (reason === 'repository' && outcome.message === state.refused?.why));
         // The newest commit was refused before, and still is.
         const silent = outcome.kind === 'same' && reason === 'repository' && known !== commit;
         if (!over && !silent) tell(reason, outcome);
