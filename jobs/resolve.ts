@@ -60,7 +60,7 @@ export function readJobs(sources: readonly SourceFile[], options: ReadJobsOption
 }
 
 function addNative(source: SourceFile, read: JobsRead, own: OwnParts): void {
-  const { jobs, problems } = readNative(source);
+  const { jobs, problems } = readNative(source, own);
   read.problems.push(...problems);
   for (const job of jobs) {
     const at = placeOf(job);
@@ -70,23 +70,6 @@ function addNative(source: SourceFile, read: JobsRead, own: OwnParts): void {
       const message = `Two jobs are named ${JSON.stringify(job.name)}.`;
       read.problems.push({ severity: 'error', code: 'duplicate-job', message, at, hint });
       continue;
-    }
-    for (const publisher of job.publishers) {
-      if (publisher.kind !== 'own') continue;
-      const check = Object.hasOwn(own.publishers, publisher.name)
-        ? own.publishers[publisher.name]
-        : undefined;
-      const complain = (message: string) =>
-        read.problems.push({
-          severity: 'error',
-          code: 'plugin',
-          message,
-          at,
-          via: [{ what: `job ${job.name}`, at }],
-        });
-      if (check === undefined)
-        complain(`The site has no publisher plug-in ${JSON.stringify(publisher.name)}.`);
-      else check(publisher.options, complain);
     }
     read.jobs[job.name] = job;
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Binding, JobDefinition, Timeout } from '../definition.ts';
 import { parseLabel } from '../label.ts';
+import type { Parts } from './plugin.ts';
 import { AfterSteps, Artifact, Mail, Publish, Result, writePublishers } from './publish.ts';
 import { Step, writeStep } from './step.ts';
 import { compact, Duration, Value, Variable, writeDuration } from './words.ts';
@@ -110,7 +111,12 @@ export const NativeFile = z.strictObject({
     .describe('Jobs by name.'),
 });
 
-export function definitionOf(name: string, job: NativeJob, place: string | undefined): JobDefinition {
+export function definitionOf(
+  name: string,
+  job: NativeJob,
+  { builders, publishers }: Parts,
+  place: string | undefined,
+): JobDefinition {
   const parameters = Object.entries(job.parameters);
   const passwords = parameters.filter(([, { secret }]) => secret).map(([parameter]) => parameter);
   const bindings = bindingsOf(job);
@@ -119,10 +125,10 @@ export function definitionOf(name: string, job: NativeJob, place: string | undef
     name,
     ...(description === undefined ? {} : { description }),
     node: job.nodes,
-    builders: job.steps,
+    builders: [...builders],
     ...(timeout === undefined ? {} : { timeout }),
     timestamps: job.timestamps,
-    publishers: [...job.results, ...job.after, ...job.artifacts, ...job.mail, ...job.publish],
+    publishers: [...publishers],
     parameters: Object.fromEntries(parameters.map(([parameter, { value }]) => [parameter, value])),
     ...(passwords.length === 0 ? {} : { passwords }),
     ...(env === undefined || Object.keys(env).length === 0 ? {} : { environment: env }),

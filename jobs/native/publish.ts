@@ -8,7 +8,7 @@ import {
   type Publisher,
   type PublisherOf,
 } from '../definition/publisher.ts';
-import { Step, writeStep } from './step.ts';
+import { type NativeStep, Step, writeStep } from './step.ts';
 import { compact, Patterns, type Written, writePatterns } from './words.ts';
 
 /**
@@ -159,6 +159,10 @@ function archive(include: string[], options: Partial<PublisherOf<'archive'>>): P
   return { exclude: [], allowEmpty: true, onlyIfSuccess: false, ...options, kind: 'archive', include };
 }
 
+/** Steps after a build as they are written, plug-ins among them. */
+export type NativeAfter = Omit<After, 'steps'> & { readonly steps: readonly NativeStep[] };
+export type NativePublisher = Publisher | NativeAfter;
+
 export const AfterSteps = z
   .strictObject({
     outcome: z.array(Status).min(1).default(['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']),
@@ -168,7 +172,9 @@ export const AfterSteps = z
       .default(false)
       .describe('A failing step makes a successful build unstable, not failed.'),
   })
-  .transform(({ outcome, steps, unstable }): Publisher => ({ kind: 'after', on: outcome, steps, unstable }));
+  .transform(
+    ({ outcome, steps, unstable }): NativeAfter => ({ kind: 'after', on: outcome, steps, unstable }),
+  );
 
 const Recipients = z
   .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
@@ -213,10 +219,13 @@ export const Mail = z.union([
 export const Publish = z.union([
   Result,
   z.strictObject({ archive: Artifact }).transform(({ archive: kept }): Publisher => kept),
-  z.strictObject({ after: AfterSteps }).transform(({ after }): Publisher => after),
+  z.strictObject({ after: AfterSteps }).transform(({ after }): NativeAfter => after),
   z.strictObject({ mail: Mail }).transform(({ mail }): Publisher => mail),
   z
-    .strictObject({ plugin: z.string().describe("A publisher of the site's own."), options: z.unknown() })
+    .strictObject({
+      plugin: z.string().describe("A publisher of the site's own."),
+      options: z.unknown().optional(),
+    })
     .transform(({ plugin, options }): Publisher => ({ kind: 'own', name: plugin, options: options ?? null })),
 ]);
 

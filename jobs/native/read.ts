@@ -1,9 +1,11 @@
 import type { JobDefinition } from '../definition.ts';
 import { isDict } from '../jjb/python.ts';
+import { noOwnParts, type OwnParts } from '../own.ts';
 import { isError, type Problem, type SourceFile } from '../problem.ts';
 import { readYaml } from '../yaml.ts';
 import { complaintsOf } from './complaint.ts';
 import { definitionOf, NativeFile } from './job.ts';
+import { partsOf } from './plugin.ts';
 
 export interface NativeRead {
   readonly jobs: readonly JobDefinition[];
@@ -11,7 +13,7 @@ export interface NativeRead {
 }
 
 /** Reads a file of native jobs: everything that is wrong at once. Keys that begin with `_` are for anchors. */
-export function readNative(source: SourceFile): NativeRead {
+export function readNative(source: SourceFile, own: OwnParts = noOwnParts): NativeRead {
   const { value, problems, places } = readYaml(source, { exactFloats: true });
   if (problems.some(isError)) return { jobs: [], problems };
   const root = isDict(value)
@@ -27,11 +29,19 @@ export function readNative(source: SourceFile): NativeRead {
     };
   }
   const written = isDict(value) ? value['jobs'] : undefined;
+  const complaints: Problem[] = [];
   const jobs = Object.entries(parsed.data.jobs).map(([name, job]) => {
     const at = places.of(written, name);
-    return definitionOf(name, job, at === undefined ? undefined : `${at.file}:${at.line}:${at.column}`);
+    const scene = { own, job: name, places, start: at, problems: complaints };
+    const parts = partsOf(job, isDict(written) ? written[name] : undefined, scene);
+    return definitionOf(
+      name,
+      job,
+      parts,
+      at === undefined ? undefined : `${at.file}:${at.line}:${at.column}`,
+    );
   });
-  return { jobs, problems };
+  return { jobs, problems: [...problems, ...complaints] };
 }
 
 /** A list is a file of Jenkins Job Builder; a mapping with `jobs:` is one of native jobs. */

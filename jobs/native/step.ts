@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type Builder, Threshold, type Trigger, Undecided, type WhichBuild } from '../definition/builder.ts';
+import {
+  type Builder,
+  type Conditional,
+  Threshold,
+  type Trigger,
+  Undecided,
+  type WhichBuild,
+} from '../definition/builder.ts';
 import { When, writeWhen } from './condition.ts';
 import { compact, Patterns, Properties, type Written, writePatterns } from './words.ts';
 
@@ -57,31 +64,52 @@ const CopyStep = z.strictObject({
   variable: z.string().optional().describe('Gets the number of the build.'),
 });
 
-export const Step: z.ZodType<Builder> = z.lazy(() =>
+/** A builder of the site's own, until it is asked what it does (plugin.ts). */
+export interface PluginStep {
+  readonly kind: 'plugin';
+  readonly name: string;
+  readonly options: unknown;
+}
+
+/** A step as it is written: like a builder, but for plug-ins anywhere in it. */
+export type NativeStep =
+  | Exclude<Builder, Conditional>
+  | PluginStep
+  | (Omit<Conditional, 'steps'> & { readonly steps: readonly NativeStep[] });
+
+export const Step: z.ZodType<NativeStep> = z.lazy(() =>
   z.union([
     z
       .string()
       .min(1)
-      .transform((script): Builder => ({ kind: 'shell', script })),
+      .transform((script): NativeStep => ({ kind: 'shell', script })),
     z
       .strictObject({ shell: z.string().min(1) })
-      .transform(({ shell }): Builder => ({ kind: 'shell', script: shell })),
+      .transform(({ shell }): NativeStep => ({ kind: 'shell', script: shell })),
     z
       .strictObject({ python: z.string().min(1) })
-      .transform(({ python }): Builder => ({ kind: 'shell', script: PYTHON + python })),
+      .transform(({ python }): NativeStep => ({ kind: 'shell', script: PYTHON + python })),
     z
       .strictObject({
         inject: z.strictObject({ variables: Properties.default(''), file: z.string().optional() }),
       })
       .transform(
-        ({ inject: { variables, file } }): Builder => ({
+        ({ inject: { variables, file } }): NativeStep => ({
           kind: 'inject',
           content: variables,
           ...(file === undefined ? {} : { file }),
         }),
       ),
-    z.strictObject({ trigger: TriggerStep }).transform(({ trigger }): Builder => triggerOf(trigger)),
-    z.strictObject({ copy: CopyStep }).transform(({ copy }): Builder => copyOf(copy)),
+    z.strictObject({ trigger: TriggerStep }).transform(({ trigger }): NativeStep => triggerOf(trigger)),
+    z
+      .strictObject({
+        plugin: z.string().describe("A builder of the site's own."),
+        options: z.unknown().optional(),
+      })
+      .transform(
+        ({ plugin, options }): NativeStep => ({ kind: 'plugin', name: plugin, options: options ?? null }),
+      ),
+    z.strictObject({ copy: CopyStep }).transform(({ copy }): NativeStep => copyOf(copy)),
     z
       .strictObject({
         when: When,
@@ -89,7 +117,7 @@ export const Step: z.ZodType<Builder> = z.lazy(() =>
         steps: z.array(Step).min(1),
       })
       .transform(
-        ({ when, undecided, steps }): Builder => ({
+        ({ when, undecided, steps }): NativeStep => ({
           kind: 'conditional',
           condition: when,
           undecided,

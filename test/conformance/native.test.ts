@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { JobDefinition } from '../../jobs/definition.ts';
 import { writeJob } from '../../jobs/native/job.ts';
 import { readNative } from '../../jobs/native/read.ts';
+import type { OwnParts } from '../../jobs/own.ts';
 import { readJobs } from '../../jobs/resolve.ts';
 import { expandFiles, readFiles } from './jjb-corpus.ts';
 
@@ -63,6 +64,53 @@ describe('a native job', () => {
       timestamps: true,
       place: 'jobs.yaml:2:3',
     });
+  });
+
+  it('asks builders and publishers of the site what they do, wherever they stand', () => {
+    const own: OwnParts = {
+      builders: {
+        greet: (options, complain) => {
+          if (typeof options !== 'string') complain('it wants a name');
+          return [{ kind: 'shell', script: `echo ${JSON.stringify(options)}` }];
+        },
+      },
+      publishers: { announce: (options, complain) => options === null && complain('it wants to know where') },
+    };
+    const text = (step: string, publisher: string) => `jobs:
+  one:
+    steps:
+      - {plugin: greet, options: you}
+      - when: always
+        steps:
+          - ${step}
+    after: [{steps: [{plugin: greet, options: after}]}]
+    publish:
+      - after: {steps: [{plugin: greet, options: last}]}
+      - ${publisher}
+`;
+    const told = (step: string, publisher: string) =>
+      readNative({ name: 'j', text: text(step, publisher) }, own);
+    const good = told('{plugin: greet, options: all}', '{plugin: announce, options: here}');
+    expect(good.problems).toEqual([]);
+    const script = (name: string) => ({ kind: 'shell', script: `echo "${name}"` });
+    expect(good.jobs).toMatchObject([
+      {
+        builders: [script('you'), { kind: 'conditional', steps: [script('all')] }],
+        publishers: [
+          { kind: 'after', steps: [script('after')] },
+          { kind: 'after', steps: [script('last')] },
+          { kind: 'own', name: 'announce', options: 'here' },
+        ],
+      },
+    ]);
+    const bad = told('{plugin: gret}', '{plugin: announce}');
+    expect(bad.problems).toMatchObject([
+      { message: 'it wants to know where', at: { line: 11 } },
+      { message: 'The site has no builder plug-in "gret".', at: { line: 7 }, hint: 'did you mean `greet`?' },
+    ]);
+    expect(told('{plugin: greet}', '{plugin: announce, options: x}').problems).toMatchObject([
+      { message: 'it wants a name', at: { line: 7, column: 13 } },
+    ]);
   });
 
   it('shows every mistake at its place, and asks what was meant', () => {

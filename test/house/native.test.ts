@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { JobDefinition } from '../../jobs/definition.ts';
+import type { OwnParts } from '../../jobs/own.ts';
 import { renderProblems } from '../../jobs/problem.ts';
 import { readJobs } from '../../jobs/resolve.ts';
 
@@ -13,9 +14,15 @@ const pairs = page.split('\n## ').flatMap((section): [string, string, string][] 
   return jjb === undefined || native === undefined ? [] : [[section.split('\n', 1)[0] ?? '', jjb, native]];
 });
 
+/** What docs/jobs.md shows a site to have. */
+const own: OwnParts = {
+  builders: { 'run-tox': (options) => [{ kind: 'shell', script: `tox ${JSON.stringify(options)}` }] },
+  publishers: { 'lab-board': () => undefined },
+};
+
 function definition(name: string, text: string): Omit<JobDefinition, 'place'> {
   const source = { name, text };
-  const { jobs, problems } = readJobs([source], { read: () => undefined, unsupported: 'error' });
+  const { jobs, problems } = readJobs([source], { read: () => undefined, unsupported: 'error', own });
   // An excerpt may speak of jobs that it does not show.
   const wrong = problems.filter(({ code }) => code !== 'unknown-job');
   expect(renderProblems(wrong, [source])).toBe('');
