@@ -32,7 +32,10 @@ export interface Stackgate extends AsyncDisposable {
 }
 
 export async function startStory(
-  spec: Pick<SiteSpec, 'layout' | 'jobs' | 'connection' | 'parallel' | 'more' | 'connections' | 'nodepool'>,
+  spec: Pick<
+    SiteSpec,
+    'layout' | 'jobs' | 'connection' | 'parallel' | 'local' | 'more' | 'connections' | 'nodepool'
+  >,
   prepare: (gerrit: Gerrit) => Promise<void>,
 ): Promise<Story> {
   const dir = await mkdtemp(join(tmpdir(), 'stackgate-story-'));

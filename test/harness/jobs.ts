@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '../../cli/client.ts';
 import { Accepted, RunView } from '../../server/contract.ts';
 import { demoLayout } from '../demo/site.ts';
+import { sshNodes } from '../e2e/nodes/pool.ts';
 import { type Story, startStory } from './inprocess.ts';
 import type { SiteSpec } from './site.ts';
 
@@ -33,7 +34,10 @@ export async function startJobs(
   { site, ...more }: Partial<Pick<SiteSpec, 'connections' | 'parallel'>> & { site?: string } = {},
 ): Promise<JobStory> {
   const demo = '\n- job: {name: demo-test, node: local, builders: [{shell: "true"}]}\n';
+  const machines =
+    process.env['STACKGATE_JOBS_ON'] === 'ssh' ? await sshNodes(more.parallel ?? 4) : undefined;
   const spec = {
+    ...(machines === undefined ? {} : { local: false, nodepool: machines.nodepool }),
     layout: demoLayout(PROJECT),
     jobs: jobs.includes('name: demo-test') ? jobs : `${jobs}${demo}`,
     ...more,
@@ -42,10 +46,20 @@ export async function startJobs(
   const story = await startStory(spec, async (gerrit) => {
     gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
     await gerrit.createProject(PROJECT);
+  }).catch(async (caught: unknown) => {
+    await machines?.[Symbol.asyncDispose]();
+    throw caught;
   });
   const run: JobStory['run'] = async (job, params = {}) => await runJob(story.client, job, params);
   // A story restarts its client with itself.
-  return Object.create(story, { run: { value: run, enumerable: true } });
+  const end = async () => {
+    await story[Symbol.asyncDispose]();
+    await machines?.[Symbol.asyncDispose]();
+  };
+  return Object.create(story, {
+    run: { value: run, enumerable: true },
+    [Symbol.asyncDispose]: { value: end },
+  });
 }
 
 async function runJob(client: Client, job: string, params: Readonly<Record<string, string>>): Promise<Ran> {

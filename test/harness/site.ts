@@ -11,6 +11,8 @@ export interface SiteSpec {
   readonly layout: string;
   readonly jobs: string;
   readonly parallel?: number;
+  /** False: this machine lends nothing. */
+  readonly local?: boolean;
   /** Further lines of the gerrit connection. */
   readonly connection?: Readonly<Record<string, string>>;
   readonly databaseUrl?: string | undefined;
@@ -62,9 +64,9 @@ export async function writeSite(spec: SiteSpec): Promise<string> {
     `  key: ${join(spec.dir, 'secret.key')}`,
     'nodes:',
     ...(spec.nodepool === undefined ? [] : ['  nodepool: nodepool.yaml']),
-    '  local:',
-    `    max-parallel-jobs: ${spec.parallel ?? 4}`,
-    `    ${jobUser()}`,
+    ...(spec.local === false
+      ? []
+      : ['  local:', `    max-parallel-jobs: ${spec.parallel ?? 4}`, `    ${jobUser()}`]),
     ...(spec.more ?? []),
     ...(spec.databaseUrl === undefined ? [] : ['database:', `  url: ${spec.databaseUrl}`]),
     ...(spec.redisUrl === undefined ? [] : ['redis:', `  url: ${spec.redisUrl}`]),
