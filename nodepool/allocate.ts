@@ -53,6 +53,8 @@ export interface LabelView {
   readonly minReady: number;
   /** ms; 0: any age. */
   readonly maxReadyAge: number;
+  /** Its machines are to be prepared for that label. */
+  readonly base?: string | undefined;
 }
 
 export interface Situation {
@@ -301,11 +303,13 @@ function tooOld({ labels, now }: Situation, idle: readonly NodeRecord[]): { node
     (node) => node.label,
   );
   return [...ready].flatMap(([name, nodes]) => {
-    const { minReady = 0, maxReadyAge = 0 } = views.get(name) ?? {};
+    const { minReady = 0, maxReadyAge = 0, base } = views.get(name) ?? {};
     return nodes.flatMap((node, index) => {
       const age = now - node.phaseAt;
       if (maxReadyAge > 0 && age >= maxReadyAge) return [{ node: node.id, reason: 'was ready for too long' }];
-      const isSurplus = nodes.length - index > minReady && age >= surplusAge;
+      // A place is free when nobody has it, and a machine to be prepared is of use for nothing else.
+      const isOfUse = node.place === undefined && base === undefined;
+      const isSurplus = nodes.length - index > minReady && (age >= surplusAge || !isOfUse);
       return isSurplus ? [{ node: node.id, reason: 'nobody needs it' }] : [];
     });
   });
