@@ -12,14 +12,16 @@ command=$1
 shift
 git() { command git -c safe.directory='*' -c core.hooksPath=/dev/null -c gc.auto=0 "$@"; }
 
+# Has everything that its branches and tags need: one that was copied by halves has not, and would be sand to build on.
+whole() { [[ -e $1/.git/HEAD ]] && git --git-dir="$1/.git" rev-list --objects --quiet --all 2>/dev/null; }
+
 have() {
   local project path
   type -P git >/dev/null || { echo 'git: not found' >&2; exit 127; }
   for project; do
     path=/opt/git/$project
     printf '= %s\n' "$project"
-    # One that lacks a commit was copied by halves: `take` would build on sand.
-    git --git-dir="$path/.git" rev-list --quiet --all 2>/dev/null || continue
+    whole "$path" || continue
     git --git-dir="$path/.git" for-each-ref --format='%(objectname)' refs/heads refs/tags | sort -u
   done
 }
@@ -27,12 +29,12 @@ have() {
 take() {
   local project=$1 head=$2 origin=$3 uid=$4 gid=$5 into=/opt/git/$1 at=/opt/git/$1 refs
   mkdir -p -- /opt/git || exit 3
-  exec 9>>/opt/git/.lock || exit 3
+  exec 9</opt/git || exit 3
   flock 9
   refs=$(mktemp) || exit 3
   trap 'rm -f -- "$refs"' EXIT
   content "$refs" || exit 4
-  if ! git --git-dir="$into/.git" rev-list --quiet --all 2>/dev/null; then
+  if ! whole "$into"; then
     at=/opt/git/.new
     rm -rf -- "$at" || exit 3
     git init -q -- "$at" || exit 3
