@@ -150,7 +150,7 @@ function freeze(layout: Layout, jobs: Readonly<Record<string, JobDefinition>>, p
     .update(JSON.stringify([layout, jobs, pool]))
     .digest('hex');
   const needs = Object.fromEntries(
-    Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, subnodes: 0 }]),
+    Object.entries(jobs).map(([name, job]): [string, NodeSpec] => [name, { label: job.node, ...job.nodes }]),
   );
   return { digest, layout, jobs, needs, pool };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Builder } from './definition/builder.ts';
+import { NetworkSpec } from './definition/network.ts';
 import { Publisher } from './definition/publisher.ts';
 
 export { Builder } from './definition/builder.ts';
@@ -57,11 +58,26 @@ export const Discard = z.object({
 });
 export type Discard = z.infer<typeof Discard>;
 
+/** What a job says of the nodes beside the one it runs on; what it leaves out nodepool.yaml says of the label. */
+export const NodeWish = z.object({
+  /** Nodes of the same label beside the primary; 0: as many as nodepool.yaml says of the label. */
+  subnodes: z.int().min(0).optional(),
+  /** Or each by name; the first is the primary. */
+  members: z
+    .array(z.object({ name: z.string(), label: z.string() }))
+    .min(1)
+    .optional(),
+  groups: z.record(z.string(), z.array(z.string())).optional(),
+  network: NetworkSpec.optional(),
+});
+export type NodeWish = z.infer<typeof NodeWish>;
+
 export const JobDefinition = z.object({
   name: z.string(),
   description: z.string().optional(),
-  /** Jenkins label expression; empty: anywhere. */
+  /** Jenkins label expression, or the name of a node set; empty: anywhere. Of several nodes: that of the primary. */
   node: z.string(),
+  nodes: NodeWish.optional(),
   builders: z.array(Builder),
   timeout: Timeout.optional(),
   timestamps: z.boolean(),

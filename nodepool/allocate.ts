@@ -224,7 +224,7 @@ function serve(situation: Situation, grounds: ReadonlyMap<string, Ground>, idle:
 /** Requests of one kind fit alike; one that failed somewhere is of its own. */
 function kindOf({ nodes, failures }: RequestRecord): string | undefined {
   for (const _ in failures) return undefined;
-  return `${nodes.nodeset ?? ''} ${nodes.subnodes} ${nodes.label}`;
+  return JSON.stringify(nodes);
 }
 
 function groundOf(view: ProviderView, nodes: readonly NodeRecord[], paces: Map<string, Pace>): Ground {

@@ -70,7 +70,7 @@ export function leaseFrom(context: Context, request: RequestRecord): Lease {
 
 /** What people call the kind of node it asks for. */
 export function labelOf(request: RequestRecord): string {
-  return request.nodes.nodeset ?? request.nodes.label;
+  return request.nodes.label;
 }
 
 /** Nobody can serve it: whoever waits hears why. */

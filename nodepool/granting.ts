@@ -16,7 +16,7 @@ export interface Joiner {
 }
 
 /** What makes several nodes one set. */
-export type Ties = Pick<Shape, 'network' | 'ready'>;
+export type Ties = Pick<Shape, 'network' | 'ready'> & Partial<Pick<Shape, 'groups'>>;
 
 export type Joined =
   | { readonly kind: 'joined' }

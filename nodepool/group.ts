@@ -1,12 +1,12 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
+import { type NetworkSpec, networkSpec } from '../jobs/definition/network.ts';
 import { asFault, Fault } from '../pipelines/fault.ts';
 import { type GroupKey, groupScript, partScript, readyScript } from './groupscript.ts';
 import { type Failure, onAll, onNode, said } from './network/onnode.ts';
 import { type Failed, lookAt, lowerScripts, type OverlayMember, raiseOverlay } from './network/overlay.ts';
 import { type NetworkPlan, planNetwork } from './network/plan.ts';
-import { type NetworkSpec, networkSpec } from './network/spec.ts';
 import type { RemoteRun } from './remote.ts';
 
 /** Machines that become one node set, as devstack-gate and multinode jobs expect to find it. */
@@ -17,6 +17,8 @@ export interface NodeSet {
   readonly user: string;
   /** One primary and any number of subnodes, whose order numbers them. A single machine is a set, too. */
   readonly members: readonly SetMember[];
+  /** Names for several of its members, for inventories. */
+  readonly groups?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Without it: no overlay. */
   readonly network?: NetworkSpec | undefined;
   /** Text that is run on every node at the end, with NODEPOOL_* of /etc/nodepool/provider in its environment. */

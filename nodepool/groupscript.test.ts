@@ -44,7 +44,19 @@ describe('/etc/nodepool', () => {
   it('has what Nodepool wrote, and private addresses fall back on public ones', () => {
     const [primary, second] = set.members;
     if (primary === undefined || second === undefined) throw new Error('members');
-    expect(nodepoolFiles(set, second, key)).toEqual({
+    const { 'inventory.yaml': inventory = '', ...files } = nodepoolFiles(
+      { ...set, groups: { peers: ['subnode-2', 'subnode-3'] } },
+      second,
+      key,
+    );
+    const { all } = JSON.parse(inventory);
+    expect(all.hosts['subnode-2']).toMatchObject({ ansible_host: '10.0.0.2', ansible_port: 2222 });
+    expect(all.children).toEqual({
+      primary: { hosts: { primary: null } },
+      subnodes: { hosts: { 'subnode-2': null, 'subnode-3': null } },
+      peers: { hosts: { 'subnode-2': null, 'subnode-3': null } },
+    });
+    expect(files).toEqual({
       role: 'sub\n',
       node: '203.0.113.2\n',
       node_private: '10.0.0.2\n',

@@ -40,7 +40,35 @@ export function nodepoolFiles(set: NodeSet, member: SetMember, key: GroupKey): R
       `NODEPOOL_AZ=${oneLine(member.zone ?? '')}`,
     ]),
     uuid: lines([member.uuid]),
+    'inventory.yaml': `${JSON.stringify(inventory(set), null, 2)}\n`,
   };
+}
+
+/**
+ * What Zuul 3 gives its playbooks: hosts by their names in the set with what they are told of their node, and groups; `primary` and
+ * `subnodes` as devstack-gate has them. JSON, which is YAML.
+ */
+function inventory({ members, groups = {}, user }: NodeSet): object {
+  const hosts = members.map((member) => {
+    const { name, address, port = 22, provider, cloud, region, zone } = member;
+    const nodepool = {
+      public_ipv4: address,
+      private_ipv4: privateOf(member),
+      provider,
+      cloud,
+      region,
+      az: zone,
+    };
+    return [name, { ansible_host: privateOf(member), ansible_port: port, ansible_user: user, nodepool }];
+  });
+  const of = (role: SetMember['role']) =>
+    members.filter((each) => each.role === role).map(({ name }) => name);
+  const all = { primary: of('primary'), subnodes: of('sub'), ...groups };
+  const children = Object.entries(all).map(([name, names]) => [
+    name,
+    { hosts: Object.fromEntries(names.map((each) => [each, null])) },
+  ]);
+  return { all: { hosts: Object.fromEntries(hosts), children: Object.fromEntries(children) } };
 }
 
 const fileNames = [
@@ -56,6 +84,7 @@ const fileNames = [
   'localrc',
   'provider',
   'uuid',
+  'inventory.yaml',
 ];
 
 /** `10.0.0.12 subnode-2 np0000000012` */

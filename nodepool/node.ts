@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { NetworkSpec } from '../jobs/definition/network.ts';
 import { NodeSpec, Precedence } from '../pipelines/action.ts';
 import type { Lease, LeasedNode } from '../pipelines/ports.ts';
 import { PoolFiles } from './config/files.ts';
-import { NetworkSpec } from './network/spec.ts';
 
 /**
  * What the pool writes down: nodes, requests, holds, and machines a person took out. Everything the launcher does is a change of

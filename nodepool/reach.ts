@@ -111,7 +111,8 @@ export function openReach(options: ReachOptions): Reach {
     const user = lease.nodes
       .map((node) => node.ssh?.jobUser ?? node.ssh?.user)
       .find((name) => name !== undefined);
-    return { id: lease.id, user: user ?? defaultUser, members, network: ties.network, ready: scriptOf(ties) };
+    const { network, groups } = ties;
+    return { id: lease.id, user: user ?? defaultUser, members, groups, network, ready: scriptOf(ties) };
   }
 
   function scriptOf({ ready }: Ties): string | undefined {

@@ -1,12 +1,10 @@
+import type { NetworkSpec } from '../jobs/definition/network.ts';
 import { evaluate, type LabelExpression, labelsOf, parseLabel } from '../jobs/label.ts';
 import type { NodeSpec } from '../pipelines/action.ts';
 import type { PoolConfig } from './config/config.ts';
-import type { NetworkSpec } from './network/spec.ts';
 
 /** What a request stands on: its members in order, the primary first, and the network that joins them. */
 export interface Shape {
-  /** The node set's name in nodepool.yaml, where it has one. */
-  readonly set?: string | undefined;
   readonly members: readonly Member[];
   readonly groups: Readonly<Record<string, readonly string[]>>;
   readonly network?: NetworkSpec | undefined;
@@ -24,25 +22,26 @@ export interface Member {
 }
 
 /**
- * Reads what a job asks for: a node set by its name (`nodeset`, or a label that only a node set has), a label of nodepool.yaml with
- * `subnodes` of its own (Nodepool v2), or any label expression.
+ * Reads what a job asks for: nodes by name, the name of a node set, a label of nodepool.yaml with `subnodes` of its own (Nodepool
+ * v2), or any label expression; the job's own `subnodes` and `network` come before those of the label.
  */
 export function shapeOf(
   spec: NodeSpec,
   config: PoolConfig,
 ): { kind: 'shape'; shape: Shape } | { kind: 'wrong'; reason: string } {
-  const name = spec.nodeset ?? (config.labels.has(spec.label) ? undefined : spec.label);
-  const set = name === undefined ? undefined : config.sets.get(name);
-  if (set === undefined && spec.nodeset !== undefined) {
-    const known = [...config.sets.keys()].join(', ') || 'none';
-    return { kind: 'wrong', reason: `there is no node set ${JSON.stringify(spec.nodeset)}; known: ${known}` };
-  }
-  const label = config.labels.get(spec.label);
+  const isNamed = spec.members !== undefined;
+  const { subnodes = 0 } = spec;
+  const label = isNamed ? undefined : config.labels.get(spec.label);
+  const set = isNamed || label !== undefined ? undefined : config.sets.get(spec.label);
   if (label?.disabled === true) {
     return { kind: 'wrong', reason: `the label ${spec.label} is out of use (min-ready: -1)` };
   }
+  if (set !== undefined && subnodes > 0) {
+    const reason = `the node set ${set.name} says itself how many nodes it has; ask for a label with \`subnodes\``;
+    return { kind: 'wrong', reason };
+  }
   const wanted =
-    set?.nodes ?? equal(spec.label, spec.subnodes === 0 ? (label?.subnodes ?? 0) : spec.subnodes);
+    spec.members ?? set?.nodes ?? equal(spec.label, subnodes > 0 ? subnodes : (label?.subnodes ?? 0));
   const members: Member[] = [];
   for (const [index, node] of wanted.entries()) {
     const read = parseLabel(node.label);
@@ -54,8 +53,9 @@ export function shapeOf(
     members.push({ name: node.name, role, label: node.label, wants: read.expression });
   }
   const ready = set === undefined ? label?.readyScript : set.readyScript;
-  const network = set === undefined ? label?.network : set.network;
-  return { kind: 'shape', shape: { set: set?.name, members, groups: set?.groups ?? {}, network, ready } };
+  const network = spec.network ?? set?.network ?? label?.network;
+  const groups = spec.groups ?? set?.groups ?? {};
+  return { kind: 'shape', shape: { members, groups, network, ready } };
 }
 
 function equal(label: string, subnodes: number): { name: string; label: string }[] {

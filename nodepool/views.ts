@@ -124,7 +124,7 @@ export function requestView(
 ): NodeRequestView {
   const { id, job, pipeline, precedence, state, since } = request;
   const own = nodes.filter((node) => node.request === id).map((node) => node.id);
-  const label = request.nodes.nodeset ?? request.nodes.label;
+  const label = request.nodes.label;
   return { id, job, pipeline, precedence, label, state: state.phase, nodes: own, since, why: why ?? null };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NodeWish } from '../jobs/definition.ts';
 
 /**
  * Every wish that can leave the kernel: imperative, JSON, with a deterministic id. Wishing twice with one id is wishing
@@ -63,12 +64,8 @@ export const MergeAction = z.object({
 });
 export type MergeAction = z.infer<typeof MergeAction>;
 
-/** What a build needs to stand on; `label` is a Jenkins label expression. */
-export const NodeSpec = z.object({
-  label: z.string(),
-  subnodes: z.number().int().nonnegative(),
-  nodeset: z.string().optional(),
-});
+/** What a build needs to stand on; `label` is a Jenkins label expression, or the name of a node set. */
+export const NodeSpec = NodeWish.extend({ label: z.string() });
 export type NodeSpec = z.infer<typeof NodeSpec>;
 
 /** Borrow nodes for one build. Answered by NodesAnswered; given back by `release`. */

@@ -49,7 +49,7 @@ function isHeldBack(draft: Draft, rules: Rules, item: Item): boolean {
 }
 
 function nodesOf(rules: Rules, job: string): NodeSpec {
-  const spec = own(rules.config.needs, job) ?? { label: '', subnodes: 0 };
+  const spec = own(rules.config.needs, job) ?? { label: '' };
   const label = ruleOf(rules, job)?.node;
   return label === undefined ? spec : { ...spec, label };
 }

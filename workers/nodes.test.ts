@@ -30,7 +30,7 @@ const acquire: AcquireAction = {
   job: 'job',
   pipeline: 'check',
   precedence: 'normal',
-  nodes: { label: 'l', subnodes: 0 },
+  nodes: { label: 'l' },
 };
 const release: ReleaseAction = { kind: 'release', id: 'release-1', lease: 'lease-1', acquire: 'acquire-1' };
 const never = () => new AbortController().signal;
@@ -38,7 +38,7 @@ const never = () => new AbortController().signal;
 test('answers the lease and its nodes, or why not', async () => {
   const hand = acquirer(poolOf());
   expect(await hand(acquire, never())).toEqual({ kind: 'granted', lease: 'lease-acquire-1', nodes: ['n'] });
-  const huge = { ...acquire, nodes: { label: 'huge', subnodes: 0 } };
+  const huge = { ...acquire, nodes: { label: 'huge' } };
   expect(await hand(huge, never())).toEqual({ kind: 'refused', reason: 'no node is that large' });
 });
 

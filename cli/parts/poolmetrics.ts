@@ -51,7 +51,7 @@ export function poolMetrics(registry: Registry, opened: () => Launcher | undefin
     collect() {
       this.reset();
       for (const { nodes, state } of opened()?.context.book.requests.values() ?? [])
-        this.inc({ label: nodes.nodeset ?? nodes.label, state: state.phase });
+        this.inc({ label: nodes.label, state: state.phase });
     },
   });
   // oxlint-disable-next-line no-new -- a gauge registers itself
@@ -70,7 +70,7 @@ export function poolMetrics(registry: Registry, opened: () => Launcher | undefin
       launches.inc({ provider, label, end });
       if (end === 'ready') launchTime.observe({ provider }, ms / 1000);
     },
-    granted: ({ nodes }, ms) => waits.observe({ label: nodes.nodeset ?? nodes.label }, ms / 1000),
+    granted: ({ nodes }, ms) => waits.observe({ label: nodes.label }, ms / 1000),
     leaked: (provider) => leaks.inc({ provider }),
   };
 }

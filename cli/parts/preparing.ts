@@ -78,7 +78,7 @@ function connectionsOf({ layout }: SiteConfig): Map<string, string> {
 function projectsOn(label: string, config: SiteConfig | undefined, pool: PoolConfig): string[] {
   if (config === undefined) return [];
   const isOnIt = (job: string): boolean => {
-    const spec = config.needs[job] ?? { label: '', subnodes: 0 };
+    const spec = config.needs[job] ?? { label: '' };
     const read = shapeOf(spec, pool);
     return read.kind === 'shape' && read.shape.members.some((member) => serves(member, [label]));
   };

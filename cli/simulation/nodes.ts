@@ -22,14 +22,16 @@ export type Granted =
     }
   | { readonly kind: 'refused'; readonly action: AcquireAction; readonly reason: string };
 
+export function sizeOf({ nodes }: AcquireAction): number {
+  return nodes.members?.length ?? 1 + (nodes.subnodes ?? 0);
+}
+
 /** `capacity` undefined: as many as are wanted. */
 export function simulatedNodes(capacity: number | undefined): SimulatedNodes {
   const waiting = new Map<string, Waiting & { readonly request: AcquireAction }>();
   const leases = new Map<string, number>();
   let used = 0;
   let turn = 0;
-
-  const sizeOf = ({ nodes }: AcquireAction) => 1 + nodes.subnodes;
 
   function grant(now: number): Granted[] {
     const granted: Granted[] = [];

@@ -6,7 +6,7 @@ import type { Row, SiteConfig } from '../../pipelines/ports.ts';
 import { nextAlarm, step } from '../../pipelines/step.ts';
 import { emptyWorld, type World } from '../../pipelines/world.ts';
 import { toFact } from '../../workers/gerrit/event.ts';
-import { type SimulatedNodes, simulatedNodes } from './nodes.ts';
+import { type SimulatedNodes, simulatedNodes, sizeOf } from './nodes.ts';
 import { type SimulatedReview, sha, simulatedReview } from './review.ts';
 
 /**
@@ -217,7 +217,7 @@ function settle(state: State): void {
         state.facts.push({ kind: 'NodesAnswered', at: state.now, action: action.id, outcome });
         continue;
       }
-      const nodes = 1 + action.nodes.subnodes;
+      const nodes = sizeOf(action);
       state.leased.set(action.build, { nodes, waited: answer.waited });
       const outcome = { kind: 'granted' as const, lease: answer.lease, nodes: [] };
       state.facts.push({ kind: 'NodesAnswered', at: state.now, action: action.id, outcome });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Network } from '../definition/network.ts';
 import type { Binding, JobDefinition, Timeout } from '../definition.ts';
 import { parseLabel } from '../label.ts';
 import type { Parts } from './plugin.ts';
@@ -12,6 +13,62 @@ const Nodes = z.string().superRefine((text, context) => {
   const label = parseLabel(text);
   if (label.kind === 'wrong') context.addIssue({ code: 'custom', message: label.message });
 });
+
+const NodeName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a host name');
+const Beside = z.union([
+  z
+    .strictObject({
+      label: Nodes.describe('Of all of them.'),
+      subnodes: z.int().min(1).describe('Nodes beside the primary, on which the job runs.'),
+      network: Network.optional().describe(
+        'What joins them, instead of what nodepool.yaml says of the label.',
+      ),
+    })
+    .transform(({ label, subnodes, network }) => {
+      return { label, nodes: { subnodes, ...(network === undefined ? {} : { network }) } };
+    }),
+  z
+    .strictObject({
+      nodes: z
+        .array(z.strictObject({ name: NodeName, label: Nodes }))
+        .min(1)
+        .describe('By name. One named `primary`, else the first, is the primary.'),
+      groups: z
+        .record(z.string().min(1), z.array(z.string()))
+        .optional()
+        .describe('Names for several of them.'),
+      network: Network.optional().describe('What joins them.'),
+    })
+    .superRefine(({ nodes, groups = {} }, context) => {
+      const names = nodes.map(({ name }) => name);
+      names.forEach((name, index) => {
+        if (names.indexOf(name) !== index)
+          context.addIssue({
+            code: 'custom',
+            message: `\`${name}\` is there twice`,
+            path: ['nodes', index, 'name'],
+          });
+      });
+      for (const [group, members] of Object.entries(groups))
+        members.forEach((name, index) => {
+          if (!names.includes(name))
+            context.addIssue({
+              code: 'custom',
+              message: `there is no node \`${name}\``,
+              path: ['groups', group, index],
+            });
+        });
+    })
+    .transform(({ nodes, groups, network }) => {
+      const members = nodes.toSorted((a, b) => Number(b.name === 'primary') - Number(a.name === 'primary'));
+      const more = {
+        ...(groups === undefined ? {} : { groups }),
+        ...(network === undefined ? {} : { network }),
+      };
+      return { label: members[0]?.label ?? '', nodes: { members, ...more } };
+    }),
+]);
+const Where = z.union([Nodes.transform((label) => ({ label, nodes: undefined })), Beside]);
 
 const Limit = z.union([
   Duration.transform((limit): Timeout => ({ limit, fail: true })),
@@ -51,8 +108,8 @@ const SecretName = z.string().min(1);
 
 export const NativeJob = z.strictObject({
   description: z.string().optional(),
-  nodes: Nodes.default('').describe(
-    'Where it runs: a label expression such as `trusty || xenial`; empty: anywhere.',
+  nodes: Where.prefault('').describe(
+    'Where it runs: a label expression such as `trusty || xenial`, the name of a node set, or several nodes; empty: anywhere.',
   ),
   steps: z
     .array(Step)
@@ -124,7 +181,8 @@ export function definitionOf(
   return {
     name,
     ...(description === undefined ? {} : { description }),
-    node: job.nodes,
+    node: job.nodes.label,
+    ...(job.nodes.nodes === undefined ? {} : { nodes: job.nodes.nodes }),
     builders: [...builders],
     ...(timeout === undefined ? {} : { timeout }),
     timestamps: job.timestamps,
@@ -197,7 +255,7 @@ export function writeJob(job: JobDefinition): Record<string, unknown> {
   ]);
   return compact({
     description: job.description,
-    nodes: job.node === '' ? undefined : job.node,
+    nodes: writeNodes(job),
     timeout: job.timeout === undefined ? undefined : writeTimeout(job.timeout),
     env: job.environment,
     parameters: parameters.length === 0 ? undefined : Object.fromEntries(parameters),
@@ -219,6 +277,13 @@ export function writeJob(job: JobDefinition): Record<string, unknown> {
           }),
     schedule: job.timed,
   });
+}
+
+function writeNodes({ node, nodes }: JobDefinition): unknown {
+  if (nodes === undefined) return node === '' ? undefined : node;
+  const { members, subnodes, groups, network } = nodes;
+  if (members === undefined) return compact({ label: node, subnodes, network });
+  return compact({ nodes: members, groups, network });
 }
 
 function writeThrottle({ name, total }: NonNullable<JobDefinition['throttle']>, job: string): unknown {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { NetworkSpec } from '../network/spec.ts';
+import type { NetworkSpec } from '../../jobs/definition/network.ts';
 import type { NodeNeeds } from '../preflight.ts';
 import type { NodeKind, Resources } from '../provider.ts';
 import { noFiles, type PoolFiles } from './files.ts';

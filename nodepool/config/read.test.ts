@@ -50,7 +50,7 @@ providers:
 
 test('reads labels, node sets and providers, in ms', () => {
   const config = configOf(small);
-  expect(config.labels.get('jammy')).toMatchObject({ minReady: 2, maxReadyAge: 8 * 3_600_000, subnodes: 0 });
+  expect(config.labels.get('jammy')).toMatchObject({ minReady: 2, maxReadyAge: 8 * 3_600_000 });
   const [lab] = config.providers;
   expect(lab).toMatchObject({ limits: { instances: 6 }, bootTimeout: 120_000, rate: 500, launchRetries: 3 });
   expect(lab?.kinds.get('jammy')).toMatchObject({
@@ -62,18 +62,20 @@ test('reads labels, node sets and providers, in ms', () => {
 
 test('a label, a label with subnodes, and node sets all become members', () => {
   const config = configOf(small);
-  const names = (spec: { label: string; subnodes: number; nodeset?: string }) => {
+  const names = (spec: { label: string; subnodes?: number }) => {
     const read = shapeOf(spec, config);
     return read.kind === 'wrong' ? read.reason : read.shape.members.map((member) => member.name);
   };
-  expect(names({ label: 'jammy', subnodes: 0 })).toEqual(['primary']);
+  expect(names({ label: 'jammy' })).toEqual(['primary']);
   expect(names({ label: 'jammy', subnodes: 2 })).toEqual(['primary', 'subnode-1', 'subnode-2']);
-  expect(names({ label: 'jammy-2-node', subnodes: 0 })).toEqual(['primary', 'subnode-1']);
-  expect(names({ label: 'dvr-ha', subnodes: 0 })).toHaveLength(3);
-  expect(names({ label: '', subnodes: 0, nodeset: 'named' })).toEqual(['primary', 'compute']);
-  expect(names({ label: '', subnodes: 0, nodeset: 'nmed' })).toMatch(/no node set "nmed".*dvr-ha/);
-  expect(names({ label: 'jammy &&', subnodes: 0 })).toMatch(/no label expression/);
-  const ha = shapeOf({ label: 'dvr-ha', subnodes: 0 }, config);
+  expect(names({ label: 'jammy-2-node' })).toEqual(['primary', 'subnode-1']);
+  expect(names({ label: 'dvr-ha' })).toHaveLength(3);
+  expect(names({ label: 'named' })).toEqual(['primary', 'compute']);
+  expect(names({ label: 'named', subnodes: 1 })).toMatch(
+    /the node set named says itself how many nodes it has/,
+  );
+  expect(names({ label: 'jammy &&' })).toMatch(/no label expression/);
+  const ha = shapeOf({ label: 'dvr-ha' }, config);
   expect(ha.kind === 'shape' && ha.shape.network).toMatchObject({ topology: 'dvr-ha' });
 });
 

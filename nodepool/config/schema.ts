@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NetworkSpec, networkSpec, Topology } from '../network/spec.ts';
+import { Network } from '../../jobs/definition/network.ts';
 import { CloudImage, CloudPool, PoolDiskImage } from './poolschema.ts';
 import { Prepare } from './prepare.ts';
 import { Argv, Count, Duration, Name, OneOrMore } from './words.ts';
@@ -8,9 +8,6 @@ import { Argv, Count, Duration, Name, OneOrMore } from './words.ts';
  * `nodepool.yaml`, in Nodepool's words. What is of no use here (image building, targets, Gearman, ZooKeeper) is taken out and
  * listed before this schema looks (ignored.ts), so OpenStack's own file loads as it is.
  */
-
-/** `network: dvr`, or `network: {topology: dvr, ...}` with the options of that topology. */
-export const Network = z.union([Topology.transform((topology) => networkSpec(topology)), NetworkSpec]);
 
 export const Label = z.strictObject({
   name: Name.describe('What jobs ask for with `node:`.'),

@@ -1,3 +1,4 @@
+import type { NetworkSpec } from '../../jobs/definition/network.ts';
 import { checkScript, judgeCheck } from './check.ts';
 import { factsScript, type NodeFacts, readFacts } from './facts.ts';
 import { openFirewall } from './firewall.ts';
@@ -8,7 +9,6 @@ import { type Failure, onAll, onNode, type Reachable } from './onnode.ts';
 import { ovsScript } from './ovs.ts';
 import { type NetworkPlan, type NodePlan, planNetwork } from './plan.ts';
 import { call } from './script.ts';
-import type { NetworkSpec } from './spec.ts';
 
 /**
  * The overlay of a node set on its nodes: look at them, raise it on all at once, prove it, take it away again. Every step may be

@@ -1,8 +1,8 @@
+import type { NetworkSpec } from '../../jobs/definition/network.ts';
 import { quoted } from '../remote.ts';
 import { addressLines, linkFunctions } from './links.ts';
 import { type NodePlan, vxlanPort } from './plan.ts';
 import { call } from './script.ts';
-import type { NetworkSpec } from './spec.ts';
 
 /**
  * Open vSwitch, as devstack-gate and zuul-jobs drive it: the same bridges, ports and keys, so that a job which builds them itself

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
+import type { NetworkSpec } from '../../jobs/definition/network.ts';
 import { unreachable } from '../../pipelines/unreachable.ts';
 import { overlayRange, wrongForHa, wrongMembers, wrongNumbers, wrongRange } from './refusals.ts';
-import type { NetworkSpec } from './spec.ts';
 
 /**
  * The overlay of a node set, decided before anything is touched: topology and members in, what every node must have out.

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type NetworkSpec, networkSpec, Topology } from '../../jobs/definition/network.ts';
 import { checkScript, judgeCheck } from './check.ts';
 import { factsScript, readFacts } from './facts.ts';
 import { closeFirewall, openFirewall } from './firewall.ts';
@@ -10,7 +11,6 @@ import { lowerScript } from './lower.ts';
 import { ovsScript } from './ovs.ts';
 import { type NetworkPlan, planNetwork } from './plan.ts';
 import { asRoot } from './script.ts';
-import { type NetworkSpec, networkSpec, Topology } from './spec.ts';
 
 function plan(spec: NetworkSpec): NetworkPlan {
   const members = ['primary', 'subnode-2', 'subnode-3'].map((name, index) => ({

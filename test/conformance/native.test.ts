@@ -36,6 +36,37 @@ const again = (job: JobDefinition) =>
   mustRead(dump({ jobs: { [job.name]: writeJob(job) } }, { noRefs: true }));
 
 describe('a native job', () => {
+  it('asks for several nodes, by number or by name', () => {
+    const label = mustRead('jobs: {a: {nodes: {label: jammy, subnodes: 2, network: dvr}}}');
+    expect(label).toMatchObject({ node: 'jammy', nodes: { subnodes: 2, network: { topology: 'dvr' } } });
+    expect(bare(again(label))).toEqual(bare(label));
+    const named = mustRead(`jobs:
+  a:
+    nodes:
+      nodes: [{name: compute1, label: big}, {name: primary, label: jammy && !slow}]
+      groups: {compute: [primary, compute1], peers: [compute1]}
+      network: {topology: br-infra, mtu: 1400}
+`);
+    expect(named).toMatchObject({
+      node: 'jammy && !slow',
+      nodes: {
+        members: [
+          { name: 'primary', label: 'jammy && !slow' },
+          { name: 'compute1', label: 'big' },
+        ],
+        groups: { compute: ['primary', 'compute1'], peers: ['compute1'] },
+        network: { topology: 'br-infra', mtu: 1400 },
+      },
+    });
+    expect(bare(again(named))).toEqual(bare(named));
+    const wrong = (nodes: string) =>
+      read(`jobs: {a: {nodes: ${nodes}}}`).problems.map(({ message }) => message);
+    expect(wrong('{label: x, subnodes: 0}')).toHaveLength(1);
+    expect(wrong('{nodes: [{name: a, label: x}], groups: {g: [b]}}')[0]).toContain('there is no node `b`');
+    expect(wrong('{nodes: [{name: a, label: x}, {name: a, label: y}]}')[0]).toContain('`a` is there twice');
+    expect(wrong('{label: x, subnodes: 1, network: dvrr}')).not.toEqual([]);
+  });
+
   it('is small', () => {
     const job = mustRead(`jobs:
   lint:

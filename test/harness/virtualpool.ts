@@ -50,7 +50,7 @@ export function requestFor(label: string, more: Partial<NodeRequest> = {}): Node
     job: `job-${count}`,
     pipeline: 'check',
     precedence: 'normal',
-    nodes: { label, subnodes: 0 },
+    nodes: { label },
     ...more,
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { networkSpec } from '../../jobs/definition/network.ts';
 import { joinNodes, partNodes } from '../../nodepool/group.ts';
-import { networkSpec } from '../../nodepool/network/spec.ts';
 import { type Host, type Hosts, openHosts, setOf, stateOf } from './hosts.ts';
 import { labMissing } from './missing.ts';
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type NetworkSpec, networkSpec, type Topology } from '../../jobs/definition/network.ts';
 import { joinNodes, partNodes } from '../../nodepool/group.ts';
 import { type NodePlan, tunnelLink } from '../../nodepool/network/plan.ts';
-import { type NetworkSpec, networkSpec, type Topology } from '../../nodepool/network/spec.ts';
 import { type Host, type Hosts, openHosts, setOf, stateOf } from './hosts.ts';
 import { labMissing } from './missing.ts';
 import { attachVm, fromVm, type Vm } from './vm.ts';

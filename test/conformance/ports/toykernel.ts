@@ -102,7 +102,7 @@ function wish(stage: Stage, number: string): Action {
         stack: [{ ...change, refspec: 'refs/changes/1', mode: 'merge', ref: 'refs/zuul/master/Z' }],
       };
     case 'acquire': {
-      const nodes = { label: 'node', subnodes: 0 };
+      const nodes = { label: 'node' };
       return { kind: 'acquire', id, build: `build-${number}`, ...common, precedence: 'normal', nodes };
     }
     case 'build': {

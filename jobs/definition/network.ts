@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What nodepool.yaml says of a node set's network, in the words of devstack-gate and zuul-jobs. A plan (plan.ts) is made of it
- * and of the members.
+ * What nodepool.yaml, or a job, says of a node set's network, in the words of devstack-gate and zuul-jobs. A plan
+ * (nodepool/network/plan.ts) is made of it and of the members.
  */
 
 export const Topology = z
@@ -72,3 +72,6 @@ export function networkSpec(
 ): NetworkSpec {
   return NetworkSpec.parse({ topology, ...more });
 }
+
+/** `network: dvr`, or `network: {topology: dvr, ...}` with the options of that topology. */
+export const Network = z.union([Topology.transform((topology) => networkSpec(topology)), NetworkSpec]);
