@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { type AntPattern, antMatches, antPattern } from '../../jobs/ant.ts';
+import { Fault } from '../../pipelines/fault.ts';
 import type { CollectedFile } from '../../pipelines/ports.ts';
 import type { NodeConnection } from './connection.ts';
 import type { RemoteProcess } from './process.ts';
@@ -18,9 +19,9 @@ import { away } from './session.ts';
 const mostNames = 1_000_000;
 const mostMatches = 200_000;
 
-/** Paths that match, sorted, so that asking again answers the same. */
+/** Paths that match, sorted, so that asking again answers the same. All of them, or a Fault. */
 export async function listFiles(
-  connection: NodeConnection,
+  connection: Pick<NodeConnection, 'spawn' | 'where'>,
   workspace: string,
   include: readonly string[],
   exclude: readonly string[],
@@ -43,8 +44,21 @@ export async function listFiles(
     if (!wanted.some((pattern) => antMatches(pattern, path))) continue;
     if (!unwanted.some((pattern) => antMatches(pattern, path))) found.add(path);
   }
-  if (names <= mostNames && found.size < mostMatches) await process.ended;
+  if (names <= mostNames && found.size < mostMatches) await wholeList(process, connection.where);
   return [...found].sort();
+}
+
+const buildIsGone = 3;
+
+async function wholeList(process: RemoteProcess, where: string): Promise<void> {
+  const { code, signal } = await process.ended;
+  if (code === 0) return;
+  if (code === buildIsGone) {
+    throw new Fault('node-lost', `the build is not on ${where} any more`, {
+      hint: 'Was the machine installed anew, or its workspace emptied?',
+    });
+  }
+  throw away(`${where} broke off a list of files: ${signal ?? `exit ${code}`}`);
 }
 
 /** The folders to look in: whole workspaces of DevStack hold half a million files, and `logs/**` needs none of them. */

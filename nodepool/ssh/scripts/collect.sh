@@ -1,4 +1,5 @@
 # list WORKSPACE START...: names, each ended by a NUL, of everything below the STARTs that is no folder. Links are not followed.
+#   Ends with 3 when the build itself is not there: a machine that came back without its disk has no logs to offer.
 # read WORKSPACE OWNER: reads NUL-terminated words. `?NAME` opens a file: `file SIZE`, or `skip`. `=` wants so many bytes of it.
 #
 # The job chose every name, link and type in there, so nothing is believed before it is open: what was opened must be a plain
@@ -7,6 +8,7 @@
 
 command=$1 workspace=$2
 shift 2
+[[ -d ${workspace%/job/workspace} ]] || exit 3
 [[ -d $workspace && ! -L $workspace ]] && cd "$workspace" || exit 0
 root=$(pwd -P)
 list() {
@@ -15,6 +17,8 @@ list() {
   ((${#found[@]})) || exit 0
   # Some of it may be closed to us.
   find -P "${found[@]}" -maxdepth 64 ! -type d -printf '%p\0' 2>/dev/null
+  # 1: something was closed to us. Killed, it has not said everything.
+  (($? < 2)) || exit 4
   exit 0
 }
 open_file() {
