@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff, Fault } from '../../pipelines/fault.ts';
 import type { Claim } from '../../pipelines/ports.ts';
@@ -19,6 +20,8 @@ const PATIENCE = 60_000;
 export function openClaims(connect: () => Promise<PgSession>, onError: (error: unknown) => void): Claims {
   const held = new Map<string, AbortController>();
   const closing = new AbortController();
+  // Every claim waits with it while the server is away.
+  setMaxListeners(0, closing.signal);
   let session: Promise<PgSession> | undefined;
   let revived: Promise<void> = Promise.resolve();
 
@@ -63,7 +66,7 @@ export function openClaims(connect: () => Promise<PgSession>, onError: (error: u
       lost.signal.throwIfAborted();
       try {
         const opened = await current();
-        await opened.client.query('SELECT 1');
+        await opened.query('SELECT 1');
         if (!opened.lost.aborted && (await current()) === opened) return;
       } catch (caught) {
         if (performance.now() > until) throw caught;
@@ -94,7 +97,7 @@ export function openClaims(connect: () => Promise<PgSession>, onError: (error: u
         async release() {
           if (!held.delete(name)) return;
           const opened = await session?.catch(() => undefined);
-          await opened?.client.query(UNLOCK, [keyOf(name)]).catch(() => undefined);
+          await opened?.query(UNLOCK, [keyOf(name)]).catch(() => undefined);
         },
       };
     },
@@ -113,9 +116,9 @@ const UNLOCK = 'SELECT pg_advisory_unlock(hashtextextended($1, 0))';
 
 const keyOf = (name: string): string => `stackgate/${name}`;
 
-async function lock({ client }: PgSession, name: string): Promise<boolean> {
-  const { rows } = await client.query<{ held: boolean }>(LOCK, [keyOf(name)]);
-  return rows[0]?.held === true;
+async function lock(session: PgSession, name: string): Promise<boolean> {
+  const [row] = await session.query<{ held: boolean }>(LOCK, [keyOf(name)]);
+  return row?.held === true;
 }
 
 /** Resolves when the session ended, or never began. */

@@ -150,8 +150,7 @@ export class PostgresDatabase implements Database {
     try {
       for (;;) {
         if (session.lost.aborted) throw session.lost.reason;
-        const [row] = await ask<{ held: boolean }>(
-          session.client,
+        const [row] = await session.query<{ held: boolean }>(
           'SELECT pg_try_advisory_lock(hashtext($1)) AS held',
           [`stackgate/${name}`],
         );

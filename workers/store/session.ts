@@ -1,6 +1,6 @@
 import { Client, type ClientConfig } from 'pg';
 import { Fault } from '../../pipelines/fault.ts';
-import { databaseFault } from './database.ts';
+import { databaseFault, Mutex, type Sql } from './database.ts';
 
 /**
  * A connection for what lives as long as its session: locks that fall when we die. We may also be stopped, or cut off without
@@ -8,8 +8,7 @@ import { databaseFault } from './database.ts';
  * 14 and newer), and we say something every `BEAT`. From then on the locks are somebody else's, and we learn it from the end of
  * the connection, or from our own clock, before anything else is believed.
  */
-export interface PgSession {
-  readonly client: Client;
+export interface PgSession extends Sql {
   /** Aborts when the session ended, or when it is no longer certain that it lives. */
   readonly lost: AbortSignal;
   end(): Promise<void>;
@@ -27,6 +26,15 @@ export async function openSession(
   const client = new Client(config);
   client.on('error', onError);
   const lost = new AbortController();
+  // The client answers one question after the other anyway, and wants to be asked so.
+  const turns = new Mutex();
+  const query = async <T extends object>(text: string, params: readonly unknown[] = []): Promise<T[]> => {
+    try {
+      return (await turns.run(() => client.query<T>(text, [...params]))).rows;
+    } catch (caught) {
+      throw databaseFault(caught);
+    }
+  };
   let proven = performance.now();
   let beat: NodeJS.Timeout | undefined;
   const fail = (): void => {
@@ -34,7 +42,7 @@ export async function openSession(
     lost.abort(new Fault('leader-lost', 'the connection that held our locks ended', { retry: true }));
   };
   const prove = async (): Promise<void> => {
-    await client.query('SELECT 1');
+    await query('SELECT 1');
     proven = performance.now();
   };
   client.once('end', fail);
@@ -58,7 +66,7 @@ export async function openSession(
   }, BEAT);
   beat.unref();
   return {
-    client,
+    query,
     lost: lost.signal,
     async end() {
       clearInterval(beat);
