@@ -10,7 +10,7 @@ import { defaultSettings } from '../pipelines/rules.ts';
 import { CommandError } from './client.ts';
 import { readEverything } from './config.ts';
 import { readSite, readText, siteFile, sitePath } from './site.ts';
-import { type Site } from './sitekeys.ts';
+import { knownAccounts, type Site } from './sitekeys.ts';
 
 /** Configurations for commands that need no server: that of a site, or a layout alone. */
 
@@ -75,7 +75,7 @@ function settingsOf(site: Site): NonNullable<SiteConfig['settings']> {
   const accounts = Object.entries(site.connections).flatMap(([name, connection]) =>
     connection.driver === 'gerrit' ? [[name, [connection.user]] as const] : [],
   );
-  return { ...defaultSettings, accounts: Object.fromEntries(accounts) };
+  return { ...defaultSettings, accounts: Object.fromEntries(accounts), known: knownAccounts(site) };
 }
 
 function loadAlone(file: string, site: Site | undefined, given: Connections): Loaded {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KnownAccounts } from '../pipelines/robots.ts';
 import { SecretRule } from '../workers/secrets/settings.ts';
 
 /**
@@ -57,6 +58,16 @@ const GerritKeys = z.strictObject({
   'read-back': Duration.prefault('10s').describe(
     'After a review whose end is unknown: how long it may take to become visible before it is sent again.',
   ),
+  robots: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Usernames of CIs whose names do not say so: no comment of theirs starts anything by its text. Known without: full names that end in ` CI`, usernames `zuul`, `jenkins` and `*-ci`, and whoever reports results.',
+    ),
+  people: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Usernames of people whose names look like those of a CI.'),
   'look-back': Duration.prefault('0s').describe(
     'On the very first start: how far back changes count as missed.',
   ),
@@ -66,6 +77,16 @@ export const GerritConnection = GerritKeys.refine(
   { path: ['password'], message: "`api: rest` needs the file with the account's HTTP password" },
 );
 export type GerritConnection = z.infer<typeof GerritConnection>;
+
+/** What a site says of accounts against their names. */
+export function knownAccounts(site: Pick<Site, 'connections'>): Record<string, KnownAccounts> {
+  const entries = Object.entries(site.connections).flatMap(([name, connection]) =>
+    connection.driver === 'gerrit'
+      ? [[name, { robots: connection.robots, people: connection.people }] as const]
+      : [],
+  );
+  return Object.fromEntries(entries);
+}
 
 export const SmtpConnection = z.strictObject({
   driver: z.literal('smtp').describe('A mail server, for smtp reporters.'),

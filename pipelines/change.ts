@@ -65,6 +65,8 @@ export const Change = ChangeRef.extend({
   gitParent: ChangeRef.optional(),
   /** Open changes that `Depends-On:` lines name, in text order. */
   dependsOn: z.array(ChangeRef),
+  /** What `Depends-On:` lines name and nobody here can follow: changes on another server, as written. */
+  elsewhere: z.array(z.string()).optional(),
   /** Open changes, current patchsets, that need this one: by git, then by their `Depends-On:` lines. */
   neededBy: z.array(ChangeRef),
   fetchedAt: z.number(),

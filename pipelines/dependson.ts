@@ -24,6 +24,17 @@ export function dependsOnLines(message: string, hosts: readonly string[]): Depen
   return [...found.values()];
 }
 
+/** Addresses that `Depends-On:` lines name and that nobody here can follow: another place, or none that we know the form of. */
+export function strangeAddresses(message: string, hosts: readonly string[]): string[] {
+  const texts = message.split('\n').flatMap((line) => {
+    const text = /^depends-on:[ \t]*(\S+)[ \t]*\r?$/i.exec(line)?.[1];
+    return text !== undefined && read(text, hosts) === undefined ? [text.slice(0, LONGEST)] : [];
+  });
+  return [...new Set(texts)].slice(0, MOST_STRANGE);
+}
+/** A message may be as long as its author likes. */
+const MOST_STRANGE = 10;
+
 export function dependsOnIds(message: string): string[] {
   return dependsOnLines(message, []).flatMap((depends) => (depends.kind === 'id' ? [depends.id] : []));
 }

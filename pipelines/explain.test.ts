@@ -111,9 +111,16 @@ describe('explain', () => {
   });
 
   it('does not start pipelines by our own words', () => {
-    const said = explainEvent(layout, event, change, NOW, { gerrit: ['jane'] });
+    const said = explainEvent(layout, event, change, NOW, { accounts: { gerrit: ['jane'] } });
     expect(said.verdict).toBe('no');
     expect(renderExplained(said)).toContain('we wrote it ourselves, and what we write starts nothing');
+  });
+
+  it('says which Depends-On lines change nothing', () => {
+    const far = { ...change, elsewhere: ['https://elsewhere.example.org/5'] };
+    expect(renderExplained(explainChange(layout, far, NOW))).toContain(
+      '- Depends-On https://elsewhere.example.org/5 is passed over: it names no change of this Gerrit',
+    );
   });
 
   it('tells what could start a pipeline for a change, and which pipelines have no jobs for it', () => {

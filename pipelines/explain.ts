@@ -3,6 +3,7 @@ import type { Change } from './change.ts';
 import type { GerritEvent } from './event.ts';
 import type { GerritTrigger, JobTree, Layout, Pipeline, ProjectRule, Trigger } from './layout.ts';
 import { jobApplies, no, type Reason, type Subject } from './match.ts';
+import { own } from './own.ts';
 import { match } from './pattern.ts';
 import type { SiteSettings } from './ports.ts';
 import { approvalsSatisfy, canMerge, describeApproval, meets, signed } from './require.ts';
@@ -24,15 +25,15 @@ export interface Explained {
 }
 
 /**
- * What an event would start. `change` is the change it is about, where it is about one; `now` in ms; `accounts` are our own
- * usernames per connection.
+ * What an event would start. `change` is the change it is about, where it is about one; `now` in ms; `settings` know our own
+ * usernames, and who is a CI.
  */
 export function explainEvent(
   layout: Layout,
   event: GerritEvent,
   change: Change | undefined,
   now: number,
-  accounts: SiteSettings['accounts'] = {},
+  settings: Who = { accounts: {} },
 ): Explained {
   const { project, ref } = event;
   const about =
@@ -41,8 +42,8 @@ export function explainEvent(
       : `change ${change.number},${change.patchset} on ${change.branch}`;
   const who = event.account?.username ?? event.account?.email ?? event.account?.name;
   const title = `${event.type}${who === undefined ? '' : ` by ${who}`}: ${project ?? 'no project'}, ${about}`;
-  const ask: Ask = (trigger) => askTrigger({ layout, accounts, event, change, now }, trigger);
-  return overPipelines(layout, project, title, (pipeline, rule) => {
+  const ask: Ask = (trigger) => askTrigger({ layout, settings, event, change, now }, trigger);
+  return overPipelines(layout, { project, change }, title, (pipeline, rule) => {
     const asked = explainTriggers(pipeline, ask);
     const subject: Subject = { project: rule.name, change, ref: change === undefined ? ref : undefined };
     return explainPipeline(layout, pipeline, rule, subject, change, now, asked);
@@ -53,7 +54,7 @@ export function explainEvent(
 export function explainChange(layout: Layout, change: Change, now: number): Explained {
   const { number, patchset, project, branch } = change;
   const title = `change ${number},${patchset}: ${project}, branch ${branch}`;
-  return overPipelines(layout, project, title, (pipeline, rule) =>
+  return overPipelines(layout, { project, change }, title, (pipeline, rule) =>
     explainPipeline(
       layout,
       pipeline,
@@ -68,7 +69,7 @@ export function explainChange(layout: Layout, change: Change, now: number): Expl
 
 function overPipelines(
   layout: Layout,
-  project: string | undefined,
+  { project, change }: { readonly project: string | undefined; readonly change: Change | undefined },
   title: string,
   explain: (pipeline: Pipeline, rule: ProjectRule) => Explained,
 ): Explained {
@@ -81,6 +82,7 @@ function overPipelines(
   const wanted = children.some((child) => child.verdict === 'yes');
   if (others.length > 0)
     children.push(node('no', `${rule.name} has no jobs in ${others.join(', ')}`, rule.place));
+  children.push(...explainElsewhere(layout, change));
   return node(wanted ? 'yes' : 'no', title, rule.place, children);
 }
 
@@ -176,21 +178,33 @@ function explainTriggers(pipeline: Pipeline, ask: Ask): Explained {
   return wanting ?? node('no', 'no trigger wants the event', undefined, answers);
 }
 
+/** What the site says of accounts. */
+type Who = Pick<SiteSettings, 'accounts' | 'known'>;
+
 interface Asked {
   readonly layout: Layout;
-  readonly accounts: SiteSettings['accounts'];
+  readonly settings: Who;
   readonly event: GerritEvent;
   readonly change: Change | undefined;
   readonly now: number;
 }
 
-function askTrigger({ layout, accounts, event, change, now }: Asked, trigger: GerritTrigger): true | Reason {
-  const wants = triggerWants(trigger, event, layout.quirks);
+function askTrigger({ layout, settings, event, change, now }: Asked, trigger: GerritTrigger): true | Reason {
+  const wants = triggerWants(trigger, event, layout.quirks, own(settings.known, event.connection));
   if (wants !== true) return wants;
-  if (trigger.comments.length > 0 && isOwn(accounts, event))
+  if (trigger.comments.length > 0 && isOwn(settings.accounts, event))
     return no('we wrote it ourselves, and what we write starts nothing by its text', trigger.place);
   if (change === undefined) return true;
   return approvalsSatisfy(trigger.requireApprovals, trigger.rejectApprovals, change, now, layout.quirks);
+}
+
+/** `Depends-On:` lines that change nothing: their author counts on them. */
+function explainElsewhere(layout: Layout, change: Change | undefined): Explained[] {
+  const why =
+    layout.dialect === 'stackgate'
+      ? 'it names no change of this Gerrit'
+      : 'in this dialect only Change-Ids count';
+  return (change?.elsewhere ?? []).map((text) => node('no', `Depends-On ${text} is passed over: ${why}`));
 }
 
 function explainConditions(layout: Layout, pipeline: Pipeline, change: Change, now: number): Explained[] {

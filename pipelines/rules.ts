@@ -124,7 +124,7 @@ export function wantedBy(rules: Rules, event: GerritEvent): { pipeline: Pipeline
     ({ pipeline, trigger }) =>
       (jobless || own(project.pipelines, pipeline.name) !== undefined) &&
       !(ours && trigger.comments.length > 0) &&
-      triggerWants(trigger, event, rules.layout.quirks) === true,
+      triggerWants(trigger, event, rules.layout.quirks, own(rules.settings.known, event.connection)) === true,
   );
 }
 

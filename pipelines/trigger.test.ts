@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GerritEvent } from './event.ts';
 import type { GerritTrigger } from './layout.ts';
+import type { KnownAccounts } from './robots.ts';
 import { personsText, triggerWants } from './trigger.ts';
 
 const TRIGGER: GerritTrigger = {
@@ -79,6 +80,22 @@ describe('triggerWants', () => {
     expect(triggerWants(trigger, counted, ['raw-comments'])).toMatchObject({ ok: false });
     const level = comment('Patch Set 3:\n\n(1 comment)', { patchsetComments: ['recheck'] });
     expect(triggerWants(trigger, level, [])).toBe(true);
+  });
+
+  it('takes for a CI whom the site names, and nobody else against what it says', () => {
+    const recheck = (account: object) => comment('Patch Set 3:\n\nrecheck', { account });
+    const wants = (account: object, known?: KnownAccounts) => {
+      const asked = triggerWants(openstack, recheck(account), [], known);
+      return asked === true ? true : asked.why;
+    };
+    expect(wants({ username: 'mary-ci', name: 'Mary' })).toBe(
+      'another CI wrote it, for its username is mary-ci, and what CIs write starts nothing by its text (a person? name the account in `people:` of the connection)',
+    );
+    const known = { robots: ['watcher'], people: ['Mary-CI', 'bob'] };
+    expect(wants({ username: 'mary-ci', name: 'Mary' }, known)).toBe(true);
+    expect(wants({ username: 'bob', name: 'Bob of Lab CI' }, known)).toBe(true);
+    expect(wants({ username: 'watcher', name: 'W' }, known)).toMatch(/names watcher among the robots/);
+    expect(wants({ name: 'Array CI' }, known)).toMatch(/full name Array CI ends in/);
   });
 
   it('says why not, and where the trigger stands', () => {

@@ -4,7 +4,7 @@ import { no, type Reason } from './match.ts';
 import { match, search } from './pattern.ts';
 import type { Quirk } from './quirks.ts';
 import { labelKey, signed } from './require.ts';
-import { isByRobot } from './robots.ts';
+import { type KnownAccounts, robotBy } from './robots.ts';
 
 const NO_REVISION = '0'.repeat(40);
 
@@ -17,11 +17,12 @@ export function triggerWants(
   trigger: GerritTrigger,
   event: GerritEvent,
   quirks: readonly string[],
+  known?: KnownAccounts,
 ): true | Reason {
   const reason =
     typeReason(trigger, event, quirks) ??
     refReason(trigger, event) ??
-    commentReason(trigger, event, quirks) ??
+    commentReason(trigger, event, quirks, known) ??
     personReason(trigger, event, quirks) ??
     approvalReason(trigger, event);
   return reason === undefined ? true : no(reason, trigger.place);
@@ -63,14 +64,17 @@ function commentReason(
   trigger: GerritTrigger,
   event: GerritEvent,
   quirks: readonly string[],
+  known: KnownAccounts | undefined,
 ): string | undefined {
   if (trigger.comments.length === 0) return undefined;
   const texts = commentTexts(event, quirks);
   if (texts.some((text) => trigger.comments.some((pattern) => search(pattern, text)))) {
     const named = trigger.usernames.length > 0 || trigger.emails.length > 0 || has(quirks, 'hears-other-cis');
-    return named || !isByRobot(event)
-      ? undefined
-      : 'another CI wrote it, and what CIs write starts nothing by its text';
+    const robot = named ? undefined : robotBy(event, known);
+    if (robot === undefined) return undefined;
+    const person =
+      robot === 'it reports results' ? '' : ' (a person? name the account in `people:` of the connection)';
+    return `another CI wrote it, for ${robot}, and what CIs write starts nothing by its text${person}`;
   }
   return texts.length === 0 ? 'the event has no comment' : 'the comment matches none of its patterns';
 }

@@ -48,11 +48,11 @@ function offline(given: ExplainOptions, now: number): ExplainView {
   const connection = mainConnection(config.layout);
   const happened = happening(given, connection, now);
   const described = describedChange(given, happened, connection, now);
-  const accounts = config.settings?.accounts;
+  const { settings } = config;
   const { layout } = config;
   if (happened?.raw !== undefined) {
     const { event } = happened.raw;
-    const explanation = explainEvent(layout, event, described?.change, now, accounts);
+    const explanation = explainEvent(layout, event, described?.change, now, settings);
     return { explanation, notes: notesOf(layout, event.number === undefined ? undefined : described) };
   }
   if (described === undefined)
@@ -65,7 +65,7 @@ function offline(given: ExplainOptions, now: number): ExplainView {
     return { explanation: explainChange(layout, described.change, now), notes: notesOf(layout, described) };
   const { event, change } = suppose(described.change, happened.supposed, now);
   return {
-    explanation: explainEvent(layout, event, change, now, accounts),
+    explanation: explainEvent(layout, event, change, now, settings),
     notes: notesOf(layout, described),
   };
 }

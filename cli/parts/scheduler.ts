@@ -10,6 +10,7 @@ import { gitUrl, publicUrl } from '../addresses.ts';
 import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { sealDefaults } from '../secrets.ts';
+import { knownAccounts } from '../sitekeys.ts';
 import { gerritSettings } from './gerrits.ts';
 
 /** The kernel, when its turn to lead comes; and the configuration it plans by. */
@@ -78,6 +79,7 @@ function placed(house: House, config: SiteConfig): SiteConfig {
   );
   const settings = {
     accounts,
+    known: knownAccounts(house.site),
     gitUrl: gitUrl(house),
     statusUrl: publicUrl(house),
     jobNameInReport: true,

@@ -11,6 +11,7 @@ import {
   readFields,
   readPattern,
   required,
+  warn,
   wrong,
 } from './reading.ts';
 
@@ -131,7 +132,17 @@ function readSkipIf(reading: Reading, at: At): SkipIf | undefined {
 const SWIFT_NUMBERS = ['expiry', 'max_file_size', 'max-file-size', 'max_file_count', 'max-file-count'];
 const SWIFT_TEXTS = ['name', 'container', 'logserver_prefix', 'logserver-prefix'];
 
+/** Read, so that a layout of Zuul's is understood, and not acted on, which is said. */
 function readSwift(reading: Reading, fields: Fields): JobRule['swift'] {
+  const section = fields.field('swift');
+  if (section !== undefined)
+    warn(
+      reading,
+      section,
+      'swift-ignored',
+      'Nothing is uploaded to swift for a job: this section does nothing here.',
+      "Logs and artifacts go to the site's log directory, or with a publisher of the job to another host.",
+    );
   return fields.each('swift').flatMap((at) => {
     const swift = readFields(reading, at, 'a swift section (a mapping)');
     if (swift === undefined) return [];

@@ -35,6 +35,26 @@ pipelines:
 `;
 
 describe('problems', () => {
+  it('say of swift and sql, which Zuul had, that they do nothing here', () => {
+    const { problems, layout } = read(`
+pipelines:
+  - name: check
+    manager: IndependentPipelineManager
+    trigger: {gerrit: [{event: patchset-created}]}
+    success: {gerrit: {Verified: 1}, results: {score: 1}}
+    failure: {gerrit: {Verified: -1}, results: }
+jobs:
+  - name: unit
+    swift: [{name: logs, container: x}, {name: images}]
+projects:
+  - {name: org/p, check: [unit]}
+`);
+    expect(layout).toBeDefined();
+    expect(problems.map(({ severity, code, at }) => `${severity} ${code} ${at?.line}:${at?.column}`)).toEqual(
+      ['warning sql-ignored 6:38', 'warning sql-ignored 7:39', 'warning swift-ignored 10:5'],
+    );
+  });
+
   it('come all at once, with their places and what was meant', () => {
     const { layout, problems } = read(`
 pipelines:

@@ -104,6 +104,13 @@ function readSmtp(reading: Reading, at: At, connection: string): Reporter | unde
 }
 
 function readSql(reading: Reading, at: At, connection: string): Reporter | undefined {
+  warn(
+    reading,
+    at,
+    'sql-ignored',
+    'Results are written to no SQL database of yours: this reporter does nothing here.',
+    'Every build is in the history: the pages, `stackgate builds` and the API show it; leave the reporter out.',
+  );
   if (at.value === null) return { connection, driver: 'sql', labels: {}, submit: false, options: {} };
   const fields = readFields(reading, at, 'a mapping (score)');
   if (fields === undefined) return undefined;

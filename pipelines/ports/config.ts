@@ -1,5 +1,6 @@
 import type { NodeSpec } from '../action.ts';
 import type { Layout } from '../layout.ts';
+import type { KnownAccounts } from '../robots.ts';
 
 /** Everything a validated configuration says, stored under its digest (sha256 of its sources). */
 export interface SiteConfig {
@@ -21,6 +22,8 @@ export interface SiteConfig {
 export interface SiteSettings {
   /** Our own usernames per connection: what they write starts nothing by its text. */
   readonly accounts: Readonly<Record<string, readonly string[]>>;
+  /** Accounts per connection that are CIs, or people, against what their names say. */
+  readonly known?: Readonly<Record<string, KnownAccounts>>;
   /** Base URL of the git server with the speculative refs: ZUUL_URL of builds that need no merge. */
   readonly gitUrl: string;
   /** Second line of start reports. */

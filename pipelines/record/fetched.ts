@@ -31,8 +31,14 @@ export function onChangeFetched(draft: Draft, rules: Rules, fact: ChangeFetched)
       notes.push(...carryOut(draft, rules, errand, outcome.change, outcome.related));
     else notes.push(...without(draft, rules, errand, outcome));
   }
+  if (outcome.kind === 'found') notes.push(...passedOver(outcome.change));
   sendLater(draft, rules, row);
   return [...new Set(notes)].join('; ') || 'nothing came of it';
+}
+
+/** Said, since its author counts on it. */
+function passedOver({ elsewhere = [] }: Change): string[] {
+  return elsewhere.map((text) => `passed over: Depends-On ${text} names no change of this Gerrit`);
 }
 
 /** Queues with a change that was learned about are walked again: what it needs may have changed. */

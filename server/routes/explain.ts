@@ -76,5 +76,5 @@ function explain(config: SiteConfig, change: Change, query: ExplainQuery, now: n
     ...(email === undefined ? {} : { email }),
   };
   const supposed = suppose(change, { type, by, votes, ...(comment === undefined ? {} : { comment }) }, now);
-  return explainEvent(config.layout, supposed.event, supposed.change, now, config.settings?.accounts);
+  return explainEvent(config.layout, supposed.event, supposed.change, now, config.settings);
 }

@@ -214,6 +214,7 @@ describe.each(['ssh', 'rest'] as const)('over %s', (way) => {
       expect(named((await found(top.number)).change)).toEqual([one.number]);
       const { change, related } = await found(top.number, { addresses: true });
       expect(named(change)).toEqual([two.number, one.number, gone.number]);
+      expect(change.elsewhere).toEqual([`https://elsewhere.example.org/${one.number}`]);
       expect(numbers(related)).toEqual([one.number, two.number, gone.number].sort((a, b) => a - b));
       const under = await found(two.number, { addresses: true, dependents: true });
       expect(under.change.neededBy).toMatchObject([{ number: String(top.number) }]);

@@ -1,5 +1,5 @@
 import { type Change, type ChangeRef, changeKey, isCurrent, isOpen } from '../../pipelines/change.ts';
-import { addressesOf, type DependsOn, dependsOnLines } from '../../pipelines/dependson.ts';
+import { addressesOf, type DependsOn, dependsOnLines, strangeAddresses } from '../../pipelines/dependson.ts';
 import type { ReadChange } from './change.ts';
 import type { Transport, Wanted } from './transport.ts';
 
@@ -188,7 +188,13 @@ function linkNeeds(node: ReadChange, walk: Walk): Change {
       )
       .map(toRef),
   );
-  return { ...change, ...(parent === undefined ? {} : { gitParent: toRef(parent) }), dependsOn };
+  const elsewhere = strangeAddresses(change.message, walk.hosts);
+  return {
+    ...change,
+    ...(parent === undefined ? {} : { gitParent: toRef(parent) }),
+    dependsOn,
+    ...(elsewhere.length === 0 ? {} : { elsewhere }),
+  };
 }
 
 function needsOf(change: Change): ChangeRef[] {
