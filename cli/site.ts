@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { z } from 'zod';
-import { didYouMean, type Place, type Problem, type SourceFile } from '../jobs/problem.ts';
+import { complaintsOf, placeAt } from '../jobs/complaint.ts';
+import type { Place, Problem, SourceFile } from '../jobs/problem.ts';
+import { schemaKeys } from '../jobs/schemakeys.ts';
 import { readYaml } from '../jobs/yaml.ts';
 import { Site } from './sitekeys.ts';
 
@@ -45,111 +46,14 @@ export function readSite(file: string): SiteRead {
   if (problems.some((problem) => problem.severity === 'error')) return { base, sources: [source], problems };
   const checked = Site.safeParse(value);
   if (checked.success) {
-    const at: SitePlaces = (path) => placeOf(value, path, places);
+    const at: SitePlaces = (path) => placeAt(path, { root: value, places });
     return { base, sources: [source], problems, site: checked.data, at };
   }
-  const found = checked.error.issues.flatMap((issue) => siteProblems(issue, value, places, file));
+  const start = { file, line: 1, column: 1 };
+  const keysAt = (path: readonly PropertyKey[]) => schemaKeys(Site, path);
+  const about = { root: value, places, start, code: 'site-invalid', keysAt };
+  const found = checked.error.issues.flatMap((issue) => complaintsOf(issue, about));
   return { base, sources: [source], problems: [...problems, ...found] };
-}
-
-type Places = ReturnType<typeof readYaml>['places'];
-
-function siteProblems(issue: z.core.$ZodIssue, value: unknown, places: Places, file: string): Problem[] {
-  if (issue.code === 'invalid_union') {
-    const best = bestBranch(issue.errors, parentOf(value, issue.path));
-    if (best !== undefined) {
-      return best.flatMap((inner) =>
-        siteProblems({ ...inner, path: [...issue.path, ...inner.path] }, value, places, file),
-      );
-    }
-  }
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const holder = parentOf(value, issue.path);
-      const near = didYouMean(key, knownKeys(issue.path));
-      return {
-        severity: 'error',
-        code: 'unknown-key',
-        message: `unknown key \`${key}\`${issue.path.length === 0 ? '' : ` in ${issue.path.join('.')}`}`,
-        at: (isObject(holder) ? places.of(holder, key) : undefined) ?? { file, line: 1, column: 1 },
-        hint: near === undefined ? undefined : `did you mean \`${near}\`?`,
-      };
-    });
-  }
-  const name = issue.path.join('.') || 'the file';
-  return [
-    {
-      severity: 'error',
-      code: 'site-invalid',
-      message: `${name}: ${issue.message}`,
-      at: placeOf(value, issue.path, places) ?? { file, line: 1, column: 1 },
-    },
-  ];
-}
-
-/** Of the shapes a value could have had: the one its `driver` names, else the one with the fewest complaints. */
-function bestBranch(
-  branches: readonly (readonly z.core.$ZodIssue[])[],
-  value: unknown,
-): readonly z.core.$ZodIssue[] | undefined {
-  const wrongDriver = (issues: readonly z.core.$ZodIssue[]) =>
-    issues.some((issue) => issue.path[0] === 'driver');
-  const candidates = isObject(value) ? branches.filter((issues) => !wrongDriver(issues)) : branches;
-  return (candidates.length > 0 ? candidates : branches).toSorted((a, b) => a.length - b.length)[0];
-}
-
-/** Keys the schema knows at a path, as far as a slip of the hand is concerned: read off the schema itself. */
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  let nodes: readonly SchemaNode[] = [
-    SchemaNode.parse(z.toJSONSchema(Site, { io: 'input', unrepresentable: 'any' })),
-  ];
-  for (const key of path) {
-    nodes = nodes.flatMap(branches).flatMap(({ properties, additionalProperties }) => {
-      const child = properties?.[String(key)];
-      if (child !== undefined) return [child];
-      return typeof additionalProperties === 'object' ? [additionalProperties] : [];
-    });
-  }
-  return nodes.flatMap(branches).flatMap(({ properties }) => Object.keys(properties ?? {}));
-}
-
-function branches(node: SchemaNode): readonly SchemaNode[] {
-  return node.anyOf === undefined ? [node] : node.anyOf.flatMap(branches);
-}
-
-const SchemaNode = z.object({
-  get properties() {
-    return z.record(z.string(), SchemaNode).optional();
-  },
-  get additionalProperties() {
-    return z.union([SchemaNode, z.boolean()]).optional();
-  },
-  get anyOf() {
-    return z.array(SchemaNode).optional();
-  },
-});
-type SchemaNode = z.infer<typeof SchemaNode>;
-
-function placeOf(value: unknown, path: readonly PropertyKey[], places: Places) {
-  for (let length = path.length; length > 0; length--) {
-    const holder = parentOf(value, path.slice(0, length - 1));
-    const key = path[length - 1];
-    if (isObject(holder) && (typeof key === 'string' || typeof key === 'number')) {
-      const place = places.of(holder, key) ?? places.of(holder);
-      if (place !== undefined) return place;
-    }
-  }
-  return isObject(value) ? places.of(value) : undefined;
-}
-
-function parentOf(value: unknown, path: readonly PropertyKey[]): unknown {
-  let at = value;
-  for (const key of path) at = isObject(at) ? Reflect.get(at, key) : undefined;
-  return at;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }
 
 export function readText(file: string): string | undefined {

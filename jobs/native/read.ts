@@ -1,9 +1,10 @@
+import { complaintsOf } from '../complaint.ts';
 import type { JobDefinition } from '../definition.ts';
 import { isDict } from '../jjb/python.ts';
 import { noOwnParts, type OwnParts } from '../own.ts';
 import { isError, type Problem, type SourceFile } from '../problem.ts';
+import { schemaKeys } from '../schemakeys.ts';
 import { readYaml } from '../yaml.ts';
-import { complaintsOf } from './complaint.ts';
 import { definitionOf, NativeFile } from './job.ts';
 import { partsOf } from './plugin.ts';
 
@@ -22,7 +23,8 @@ export function readNative(source: SourceFile, own: OwnParts = noOwnParts): Nati
   const start = { file: source.name, line: 1, column: 1 };
   const parsed = NativeFile.safeParse(root);
   if (!parsed.success) {
-    const about = { root: value, places, start, schema: NativeFile };
+    const keysAt = (path: readonly PropertyKey[]) => schemaKeys(NativeFile, path);
+    const about = { root: value, places, start, code: 'native-job', keysAt };
     return {
       jobs: [],
       problems: [...problems, ...parsed.error.issues.flatMap((issue) => complaintsOf(issue, about))],

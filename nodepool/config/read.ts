@@ -1,7 +1,7 @@
 import type { z } from 'zod';
+import { complaintsOf, valueAt } from '../../jobs/complaint.ts';
 import { isError, type Problem, type SourceFile } from '../../jobs/problem.ts';
 import { readYaml } from '../../jobs/yaml.ts';
-import { complaintsOf, valueAt } from './complaint.ts';
 import {
   baseLabel,
   type KindConfig,
@@ -48,7 +48,7 @@ export function readPool(
   const start = { file: source.name, line: 1, column: 1 };
   const parsed = NodepoolFile.safeParse(root);
   if (!parsed.success) {
-    const about = { root, places, start, keysAt };
+    const about = { root, places, start, code: 'nodepool-invalid', keysAt };
     const said = parsed.error.issues.filter(
       ({ path: [top, index] }) =>
         !(top === 'providers' && typeof index === 'number' && ignored.foreign.has(index)),

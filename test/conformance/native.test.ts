@@ -166,9 +166,9 @@ describe('a native job', () => {
     has(/^3:5 jobs\.one\.nodes: /);
     has(/^4:5 unknown key `timeuot` in jobs\.one \(did you mean `timeout`\?\)/);
     has(/^5:11 jobs\.one\.env\.VERSION: .*quotes/);
-    has(/^8:10 unknown key `shel` in jobs\.one\.steps\.1 \(did you mean `shell`\?\)/);
-    has(/^9:16 jobs\.one\.steps\.2\.when\.equal/);
-    has(/^11:27 unknown key `unstabel` in jobs\.one\.results\.0 \(did you mean `unstable`\?\)/);
+    has(/^8:10 unknown key `shel` in jobs\.one\.steps\[1\] \(did you mean `shell`\?\)/);
+    has(/^9:16 jobs\.one\.steps\[2\]\.when\.equal/);
+    has(/^11:27 unknown key `unstabel` in jobs\.one\.results\[0\] \(did you mean `unstable`\?\)/);
     has(/^12:3 .*this cannot be the name of a job|^12:3 .*Invalid key/);
   });
 
