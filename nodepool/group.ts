@@ -142,8 +142,8 @@ function wrongSet(set: NodeSet, spec: NetworkSpec): string | undefined {
 }
 
 function overlayMembers(set: NodeSet): OverlayMember[] {
-  return set.members.map(({ name, role, address, privateAddress, remote }) => {
-    return { name, role, underlay: privateAddress ?? address, remote };
+  return set.members.map(({ name, role, address, privateAddress, port, remote }) => {
+    return { name, role, underlay: privateAddress ?? address, port, remote };
   });
 }
 

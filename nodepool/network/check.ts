@@ -72,3 +72,45 @@ function pairs(plan: NetworkPlan, node: NodePlan, unprobed: ReadonlySet<string>)
     .flatMap((sibling) => sibling.bridges.map((bridge) => ({ sibling, bridge })))
     .filter(({ bridge }) => bridge.address !== undefined || !unprobed.has(bridge.name));
 }
+
+/** A node of a set that has no overlay, as its siblings reach it. */
+export interface Sibling {
+  readonly name: string;
+  readonly underlay: string;
+  /** Of its sshd: what clouds that drop ICMP let through. */
+  readonly port: number;
+}
+
+/** Without an overlay the network that the nodes came with must carry: everybody is pinged, or else knocked at by TCP. */
+export function underlayScript(siblings: readonly Sibling[]): string[] {
+  const reaches = siblings.map(({ name, underlay, port }) => `${call('under', name, underlay, port)} &`);
+  return [underlayFunctions, ...reaches, 'wait'];
+}
+
+const underlayFunctions = String.raw`
+# under NODE ADDRESS PORT
+under() {
+  local end=$((SECONDS + ${patience}))
+  while :; do
+    ping -n -q -c 1 -W 1 "$2" >/dev/null 2>&1 && { echo "reached $1"; return; }
+    timeout 2 bash -c '</dev/tcp/"$0"/"$1"' "$2" "$3" 2>/dev/null && { echo "reached $1"; return; }
+    [ "$SECONDS" -lt "$end" ] || break
+    sleep 0.1
+  done
+  echo "silent $1"
+}
+`.trim();
+
+/** Whom one node did not reach, as a sentence that names both ends; undefined when it reached everybody. */
+export function judgeUnderlay(from: Sibling, siblings: readonly Sibling[], said: string): string | undefined {
+  const lines = new Set(said.split('\n'));
+  const silent = siblings.filter(({ name }) => !lines.has(`reached ${name}`));
+  if (silent.length === 0) return undefined;
+  const ends = silent
+    .map(({ name, underlay, port }) => `${name} at ${underlay} (ping, TCP ${port})`)
+    .join(', ');
+  return (
+    `from ${from.name} at ${from.underlay} no answer comes from ${ends}: ` +
+    'nodes of a set must reach each other (security groups, firewalls, routes between their networks)'
+  );
+}

@@ -1,5 +1,5 @@
 import type { NetworkSpec } from '../../jobs/definition/network.ts';
-import { checkScript, judgeCheck } from './check.ts';
+import { checkScript, judgeCheck, judgeUnderlay, underlayScript } from './check.ts';
 import { factsScript, type NodeFacts, readFacts } from './facts.ts';
 import { openFirewall } from './firewall.ts';
 import { linuxScript } from './linux.ts';
@@ -18,6 +18,8 @@ import { call } from './script.ts';
 export interface OverlayMember extends Reachable {
   readonly role: 'primary' | 'sub';
   readonly underlay: string;
+  /** Of its sshd; 22 where left out. */
+  readonly port?: number | undefined;
 }
 
 export interface OverlaySet {
@@ -81,7 +83,10 @@ export async function raiseOverlay(
   );
   if (raised.failures.length > 0) return { kind: 'failed', failures: raised.failures };
   const remarks = raised.said.flatMap((text, index) => remarksOf(members[index]?.name ?? '', text));
-  const failures = await check(plan, members, unprobedOf(raised.said), signal);
+  const isJoined = plan.nodes.some(({ bridges }) => bridges.length > 0);
+  const failures = isJoined
+    ? await check(plan, members, unprobedOf(raised.said), signal)
+    : await checkUnderlay(members, signal);
   return failures.length > 0 ? { kind: 'failed', failures } : { kind: 'raised', plan, remarks };
 }
 
@@ -123,6 +128,25 @@ export async function check(
     if (failures.some(({ node }) => node === name)) return [];
     const reason = judgeCheck(plan, planOf(name), unprobed, said[index] ?? '');
     return reason === undefined ? [] : [{ node: name, reason }];
+  });
+  return [...failures, ...unheard];
+}
+
+/** Everybody asks for everybody where nothing of ours joins them. Answers who does not reach whom. */
+async function checkUnderlay(
+  members: readonly OverlayMember[],
+  signal: AbortSignal,
+): Promise<readonly Failure[]> {
+  if (members.length < 2) return [];
+  const nodes = members.map(({ name, underlay, port = 22 }) => ({ name, underlay, port }));
+  const others = (name: string) => nodes.filter((each) => each.name !== name);
+  const { failures, said } = await onAll(members, (member) =>
+    onNode(member, underlayScript(others(member.name)), signal),
+  );
+  const unheard = nodes.flatMap((node, index) => {
+    if (failures.some((each) => each.node === node.name)) return [];
+    const reason = judgeUnderlay(node, others(node.name), said[index] ?? '');
+    return reason === undefined ? [] : [{ node: node.name, reason }];
   });
   return [...failures, ...unheard];
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkSpec } from '../../jobs/definition/network.ts';
@@ -8,6 +10,9 @@ import { labMissing } from './missing.ts';
 const missing = labMissing();
 if (missing !== undefined) console.log(`skipped: ${missing}`);
 
+/** What the other walls need: `apt-get install nftables firewalld dbus`. */
+const has = (command: string) =>
+  ['/usr/sbin', '/usr/bin'].some((folder) => existsSync(join(folder, command)));
 const soon = () => AbortSignal.timeout(50_000);
 const linux = networkSpec('dvr', { driver: 'linux' });
 const ovs = networkSpec('dvr', { driver: 'ovs', datapath: 'netdev' });
@@ -64,6 +69,7 @@ describe.skipIf(missing !== undefined)('a node set', () => {
     expect([...second.keys()]).not.toContain('id_rsa');
     expect([...second.keys()].map(String).sort()).toEqual([
       'id_rsa.pub',
+      'inventory.yaml',
       'localrc',
       'node',
       'node_private',
@@ -255,6 +261,83 @@ chmod 755 /usr/local/sbin/ip`,
     expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
     expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
     expect(await stateOf(a)).toBe(before);
+    await without(a, b, c);
+  });
+
+  it.skipIf(!has('nft'))(
+    'opens walls of nftables, in the chains that hold, and closes them again',
+    async () => {
+      const members = await trio('tables');
+      const shut = `rm -f /usr/sbin/iptables /usr/sbin/ip6tables; nft -f - <<'END'
+table inet filter {
+  chain input {
+    type filter hook input priority 0; policy drop;
+    iif lo accept
+    ct state established,related accept
+    tcp dport 22 accept
+  }
+  chain forward { type filter hook forward priority 0; policy drop; }
+}
+END
+nft list ruleset`;
+      const before = await Promise.all(members.map((host) => host.sh(shut)));
+      const [a, b] = members;
+      const set = setOf('set-tables', members, networkSpec('nova-net', { driver: 'linux' }));
+      expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+      const rules = await a.sh('nft list ruleset');
+      expect(rules).toContain(`ip saddr ${b.node.address} accept comment "stackgate-siblings"`);
+      // Again: the same rules, once.
+      expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+      expect((await a.sh('nft list ruleset')).split('\n').length).toBe(rules.split('\n').length);
+      await a.sh(`ping -q -c 1 -W 5 ${b.node.address}; ping -q -c 1 -W 5 172.24.4.3`);
+      expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+      expect(await Promise.all(members.map((host) => host.sh('nft list ruleset')))).toEqual(before);
+      await without(...members);
+    },
+  );
+
+  it.skipIf(!has('firewalld') || !has('dbus-daemon'))(
+    'is trusted by firewalld while the set lives',
+    async () => {
+      const members = await trio('zones');
+      await Promise.all(
+        members.map((host) =>
+          host.sh(`mkdir -p /run/dbus; rm -f /run/dbus/*; dbus-daemon --system --fork >/dev/null 2>&1
+          setsid firewalld --nofork --nopid >/run/firewalld.log 2>&1 </dev/null &
+          for try in $(seq 100); do firewall-cmd --state >/dev/null 2>&1 && exit 0; sleep 0.2; done; cat /run/firewalld.log; exit 1`),
+        ),
+      );
+      const trusted = (host: Host) => host.sh('firewall-cmd --zone=trusted --list-all');
+      const [a, b] = members;
+      await a.sh('firewall-cmd -q --zone=trusted --add-source=192.0.2.1');
+      const before = await Promise.all(members.map(trusted));
+      const set = setOf('set-zones', members, networkSpec('nova-net', { driver: 'linux' }));
+      expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+      expect(await trusted(a)).toContain(b.node.address);
+      await a.sh(`ping -q -c 1 -W 5 ${b.node.address}; ping -q -c 1 -W 5 172.24.4.3`);
+      expect(await partNodes(set, soon())).toEqual({ kind: 'parted' });
+      expect(await Promise.all(members.map(trusted))).toEqual(before);
+      await without(...members);
+    },
+  );
+
+  it('without an overlay must reach each other all the same, and both ends are named when not', async () => {
+    const [a, b, c] = await trio('plain');
+    const set = setOf('set-plain', [a, b, c]);
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined', remarks: [] });
+    // A cloud that drops ICMP is good enough; one that separates two nodes is not.
+    await b.sh(`iptables -I OUTPUT 1 -p icmp -j DROP`);
+    expect(await joinNodes(set, soon())).toMatchObject({ kind: 'joined' });
+    await b.sh(`iptables -I OUTPUT 1 -d ${a.node.address} -j DROP`);
+    const reason = (from: Host, to: Host) =>
+      `from ${from.name} at ${from.node.address} no answer comes from ${to.name} at ${to.node.address} (ping, TCP 22): nodes of a set must reach each other (security groups, firewalls, routes between their networks)`;
+    expect(await joinNodes(set, soon())).toEqual({
+      kind: 'failed',
+      failures: [
+        { node: a.name, reason: reason(a, b) },
+        { node: b.name, reason: reason(b, a) },
+      ],
+    });
     await without(a, b, c);
   });
 
