@@ -1,5 +1,7 @@
 import type { StartOptions } from '../harness/instance.ts';
+import type { Expected } from './judge.ts';
 import { type Keeper, keep } from './keeper.ts';
+import { oneOfEverything } from './rounds.ts';
 import { type CrashSite, makeCrashSite, type SiteOptions } from './site.ts';
 
 /** A site and its processes, each kept alive: one that plays every role, or one for each. */
@@ -9,6 +11,7 @@ export const ROLES = ['server', 'scheduler', 'launcher', 'worker'] as const;
 export type Role = (typeof ROLES)[number] | 'start';
 
 export interface Cast extends AsyncDisposable {
+  readonly play: (site: CrashSite) => Promise<Expected[]>;
   readonly site: CrashSite;
   readonly keepers: ReadonlyMap<Role, Keeper>;
   keeper(role: Role): Keeper;
@@ -23,11 +26,13 @@ export interface Stage {
   readonly roles: readonly Role[];
   readonly site: () => SiteOptions | Promise<SiteOptions>;
   readonly plain: StartOptions;
+  /** What people do in a round; one of everything where left out. */
+  readonly round?: (site: CrashSite) => Promise<Expected[]>;
 }
 
 export async function castOf(
   dir: string,
-  { roles, site: wanted, plain }: Stage,
+  { roles, site: wanted, plain, round }: Stage,
   env: (role: Role) => Record<string, string> = () => ({}),
 ): Promise<Cast> {
   const site = await makeCrashSite(dir, await wanted());
@@ -40,6 +45,7 @@ export async function castOf(
     return found;
   };
   return {
+    play: round ?? oneOfEverything,
     site,
     keepers,
     keeper,

@@ -2,25 +2,13 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSshd, type Sshd } from '../e2e/nodes/sshd.ts';
+import type { Machines } from './machines.ts';
 
 /**
  * Static hosts for builds: each has one place and a folder of its own, reached through two real OpenSSH servers on loopback. What
  * a host runs before and after a lease looks whether it is clean, and writes down what it finds.
  */
-export interface Hosts extends AsyncDisposable {
-  readonly label: string;
-  /** Name of the scp site that copies of consoles go to. */
-  readonly copies: string;
-  /** Where they arrive: `<uuid>/console.txt` */
-  readonly copied: string;
-  /** Folders of the workspaces. */
-  readonly roots: readonly string[];
-  /** Lines of the site file; the first ones go on with `nodes:`. */
-  readonly lines: readonly string[];
-  /** What a host found where nothing may be: the rest of another build, or another build. */
-  soiled(): readonly string[];
-}
-
+const SITE = 'logs';
 const PLACES = 6;
 
 /** `look.sh WHEN ROOT NOTES`: notes every workspace under ROOT. */
@@ -31,7 +19,7 @@ done
 exit 0
 `;
 
-export async function openHosts(dir: string): Promise<Hosts> {
+export async function openHosts(dir: string): Promise<Machines> {
   const [first, second] = await Promise.all([openSshd(), openSshd()]);
   const notes = join(dir, 'soiled');
   const look = join(dir, 'look.sh');
@@ -57,9 +45,6 @@ export async function openHosts(dir: string): Promise<Hosts> {
       ...(process.geteuid?.() === 0 ? { 'job-user': 'nobody' } : {}),
     });
   }
-  // YAML reads JSON.
-  const nodepool = join(dir, 'nodepool.yaml');
-  await writeFile(nodepool, JSON.stringify({ providers: [{ driver: 'static', name: 'rack', nodes }] }));
   const copies = join(dir, 'copied');
   await mkdir(copies);
   const { target } = first;
@@ -73,10 +58,12 @@ export async function openHosts(dir: string): Promise<Hosts> {
   };
   return {
     label: 'remote',
-    copies: 'logs',
-    copied: join(copies, 'copies'),
+    copies: { site: SITE, folder: join(copies, 'copies') },
     roots,
-    lines: [`  nodepool: ${nodepool}`, `scp-sites: ${JSON.stringify({ logs: scp })}`],
+    // YAML reads JSON.
+    nodepool: JSON.stringify({ providers: [{ driver: 'static', name: 'rack', nodes }] }),
+    lines: [`scp-sites: ${JSON.stringify({ [SITE]: scp })}`],
+    left: async () => [],
     soiled: () =>
       readFileSync(notes, 'utf8')
         .split('\n')

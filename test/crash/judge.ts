@@ -42,7 +42,7 @@ export function judge(site: CrashSite, expected: readonly Expected[]): Verdict {
   const mails = mailsOf(site).size;
   if (mails !== mailsWanted(expected))
     violations.push(`${mails} different mails were sent instead of ${mailsWanted(expected)}`);
-  if (site.hosts !== undefined) violations.push(...site.hosts.soiled());
+  violations.push(...(site.machines?.soiled() ?? []));
   const reports = site.gerrit.reviews({ user: CI_USER });
   for (const review of reports) {
     if (!known.has(`${review.number},${review.patchset}`))
@@ -100,8 +100,9 @@ function judgeBuild(site: CrashSite, wanted: Expected, logPath: string, own: rea
   const afters = wanted.vote < 0 ? 1 : 0;
   if (mark.afters !== afters)
     problems.push(`build ${short}: the step after it ran ${mark.afters} times instead of ${afters}`);
-  if (site.hosts !== undefined) {
-    const copy = read(join(site.hosts.copied, mark.uuid, 'console.txt'));
+  const copies = site.machines?.copies;
+  if (copies !== undefined) {
+    const copy = read(join(copies.folder, mark.uuid, 'console.txt'));
     if (!copy.includes('Finished: ')) problems.push(`build ${short}: the copy of its console is not whole`);
   }
   return problems;

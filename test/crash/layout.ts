@@ -1,3 +1,5 @@
+import type { Machines } from './machines.ts';
+
 /** Check tests patches as they come and mails what fails; gate tests approved ones together and has Gerrit merge them. */
 export function crashLayout(project: string, job: string): string {
   return `pipelines:
@@ -47,38 +49,39 @@ projects:
  * Each build leaves marks in a folder of its own. Every publisher that does something outside of us is used: the archive and
  * test results by all builds, mails and a step after the build by those that fail, copies where there is a host for them.
  */
-export function crashJobs(marks: string, node: string, copies: string | undefined): string {
+export function crashJobs(marks: string, machines: Machines | undefined): string {
   const scp =
-    copies === undefined
+    machines?.copies === undefined
       ? ''
       : `
       - scp:
-          site: ${copies}
+          site: ${machines.copies.site}
           files:
             - {target: 'copies/$ZUUL_UUID', copy-console: true, copy-after-failure: true}
             - {target: 'copies/$ZUUL_UUID', source: result.log}`;
   return `- job:
     name: crash-test
-    node: ${node}
+    node: ${machines?.label ?? 'local'}
     wrappers:
       - timeout:
           timeout: 5
       - timestamps
     builders:
       - shell: |
-          mark=${marks}/$ZUUL_UUID
-          mkdir "$mark" || touch "$mark/again.$$"
-          echo "$ZUUL_CHANGE,$ZUUL_PATCHSET" > "$mark/what"
+          #!/bin/bash -xe
+          ${machines?.tell ?? tellHere(marks)}
+          tell what "$ZUUL_CHANGE,$ZUUL_PATCHSET"
           git init -q .
           git fetch -q "$ZUUL_URL/$ZUUL_PROJECT" "$ZUUL_REF"
           git checkout -q FETCH_HEAD
       - shell: |
-          mark=${marks}/$ZUUL_UUID
+          #!/bin/bash -xe
+          ${machines?.tell ?? tellHere(marks)}
           echo '<testsuite><testcase name="t"/></testsuite>' > r.xml
           case $(cat verdict) in
             hold) while sleep 0.2; do :; done ;;
-            fail) touch "$mark/end"; exit 1 ;;
-            *) echo tested > result.log; touch "$mark/end" ;;
+            fail) tell end; exit 1 ;;
+            *) echo tested > result.log; tell end ;;
           esac
     publishers:
       - archive:
@@ -92,4 +95,9 @@ export function crashJobs(marks: string, node: string, copies: string | undefine
       - email-ext:
           recipients: ops@example.org${scp}
 `;
+}
+
+/** `what N,P` begins a build's folder of marks, or says that it was begun before. */
+function tellHere(marks: string): string {
+  return `tell() { m=${marks}/$ZUUL_UUID; if [ "$1" = what ]; then mkdir "$m" || touch "$m/again.$$"; fi; echo "$2" > "$m/$1"; }`;
 }

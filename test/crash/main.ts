@@ -4,24 +4,28 @@ import { parseArgs, styleText } from 'node:util';
 import { makeCluster } from '../../workers/store/pglite.ts';
 import { missing as sshdMissing } from '../e2e/nodes/sshd.ts';
 import { postgresMissing, redisMissing } from '../harness/servers.ts';
+import { labMissing } from '../lab/missing.ts';
 import type { Stage } from './cast.ts';
+import { openCloud } from './cloud.ts';
 import { defects, isCaught } from './defects.ts';
+import { openHosts } from './hosts.ts';
 import { nameOf, type Point, type PointResult, tracePoints, tryPoints } from './points.ts';
 import { killAtRandom, shuffled } from './random.ts';
 import { apart, crashServers, stopTheLeader } from './roles.ts';
+import { twoBuilds } from './rounds.ts';
 import { quickFolder } from './tmp.ts';
 
 const HELP = `npm run test:crash [-- options]
 
 Kills Stackgate with SIGKILL before and after every durable step of a round (check and gate): one process with builds on its own
-machine, one with builds on static hosts over SSH, and the processes of a site with one for each role. Stops the scheduler that
+machine, one with builds on static hosts over SSH, one with node sets of the lab, and the processes of a site with one for each role. Stops the scheduler that
 leads. Kills at random moments. Judges by the simulated Gerrit's records, the mails, the hosts, the file system and the processes
 left. Then it seeds defects, which must be seen.
 
   --budget S     try as much as S seconds allow, drawn by the seed: another seed, other points
   --kills N      random kills (default 200)
   --seed N       of what is drawn (default: the time, printed)
-  --only WHAT    points, hosts, roles, random or defects
+  --only WHAT    points, hosts, cloud, roles, random or defects
   --match TEXT   only points whose name contains it (of roles: \`worker report\`)
   --lanes N      sites at a time (default 3)`;
 
@@ -45,7 +49,7 @@ const failures: string[] = [];
 const summary: string[] = [];
 
 /** How far into the budget each part may begin something new: the last one started still has to end. */
-const SHARES = { points: 0.3, hosts: 0.48, roles: 0.68, random: 0.8, defects: 0.88 } as const;
+const SHARES = { points: 0.25, hosts: 0.42, cloud: 0.55, roles: 0.7, random: 0.8, defects: 0.88 } as const;
 type Part = keyof typeof SHARES;
 /** So many points of a part are tried however slow the machine is. */
 const LEAST = 3;
@@ -95,6 +99,9 @@ function teller(part: Part, queue: Point[]) {
 const OF_MACHINES =
   /^(shell|node|request|build)\.|^(queue|dispatch|hand)\.(acquire|build|release)\.|^store\.(answer|effect)/;
 
+/** The life of a node and of a lease, and what is done on nodes. */
+const OF_POOL = /^(node|request|shell)\./;
+
 async function points(dir: string, part: Part, stage: Stage, steps = /^/): Promise<void> {
   const all = await tracePoints(join(dir, `${part}-trace`), stage);
   const queue = drawn(all.filter((each) => steps.test(each.name) && nameOf(each).includes(options.match)));
@@ -110,12 +117,18 @@ async function hosts(dir: string, cluster: string): Promise<void> {
     summary.push(`hosts skipped: ${missing}`);
     return;
   }
-  await points(
-    dir,
-    'hosts',
-    { roles: ['start'], plain: {}, site: () => ({ cluster, onHosts: true }) },
-    OF_MACHINES,
-  );
+  const site = () => ({ cluster, machines: openHosts });
+  await points(dir, 'hosts', { roles: ['start'], plain: {}, site }, OF_MACHINES);
+}
+
+async function cloud(dir: string, cluster: string): Promise<void> {
+  const missing = labMissing();
+  if (missing !== undefined) {
+    summary.push(`cloud skipped: ${missing}`);
+    return;
+  }
+  const site = () => ({ cluster, machines: openCloud });
+  await points(dir, 'cloud', { roles: ['start'], plain: {}, site, round: twoBuilds }, OF_POOL);
 }
 
 async function roles(dir: string): Promise<void> {
@@ -197,6 +210,7 @@ async function main(): Promise<number> {
   try {
     if (wants('points')) await points(dir, 'points', alone);
     if (wants('hosts')) await hosts(dir, cluster);
+    if (wants('cloud')) await cloud(dir, cluster);
     if (wants('roles')) await roles(dir);
     if (wants('random')) await random(dir, alone);
     if (wants('defects')) await seeded(dir, cluster);

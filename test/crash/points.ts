@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cast, castOf, type Role, type Stage } from './cast.ts';
 import { type Expected, judge } from './judge.ts';
-import { oneOfEverything, settled } from './rounds.ts';
+import { settled } from './rounds.ts';
 
 /** Killing at every named step. A point is a name and how often it is passed before the process dies there. */
 export interface Point {
@@ -33,7 +33,7 @@ export async function tracePoints(dir: string, stage: Stage): Promise<Point[]> {
     for (const keeper of cast.keepers.values()) await keeper.ready(site.deadline);
     const started = new Map<Role, string[]>();
     for (const role of stage.roles) started.set(role, await linesOf(trace(role)));
-    const expected = await oneOfEverything(site);
+    const expected = await cast.play(site);
     await settled(cast, expected);
     const { violations } = judge(site, expected);
     if (violations.length > 0) throw new Error(violations.join('\n'));
@@ -108,7 +108,7 @@ async function tryPoint(cast: Cast, point: Point, expected: Expected[]): Promise
 /** One round, and what is wrong with the site after it. */
 export async function round(cast: Cast, expected: Expected[]): Promise<readonly string[]> {
   try {
-    expected.push(...(await oneOfEverything(cast.site)));
+    expected.push(...(await cast.play(cast.site)));
     await settled(cast, expected);
     return judge(cast.site, expected).violations;
   } catch (caught) {

@@ -49,6 +49,18 @@ export async function oneOfEverything(site: CrashSite): Promise<Expected[]> {
   ];
 }
 
+/** Two builds on machines that are made for them: one that passes, and one that is abandoned while it runs. */
+export async function twoBuilds(site: CrashSite): Promise<Expected[]> {
+  const [passing, abandoned] = await Promise.all([push(site, 'pass'), push(site, 'hold')]);
+  await running(site, `${abandoned},1`);
+  await site.gerrit.abandon(abandoned);
+  await reported(site, passing, 1, 1);
+  return [
+    { change: passing, patchset: 1, reports: 1, vote: 1, builds: 1 },
+    { change: abandoned, patchset: 1, reports: 0, vote: 0, builds: 1 },
+  ];
+}
+
 /** Pushes a change (or a new patchset of one) whose build will go as `fate` says. */
 export async function push(site: CrashSite, fate: Fate, change?: number): Promise<number> {
   const pushed = await site.gerrit.push(PROJECT, {
@@ -128,7 +140,7 @@ async function leftOver(
   if (mailsOf(site).size < mailsWanted(expected)) return `${mailsOf(site).size} mails`;
   const nodes = await instance.get('/api/v1/nodes').then((answer) => answer.text());
   if (nodes !== '{"nodes":[]}') return `nodes: ${nodes}`;
-  return (await site.workspaces()).map((path) => `left behind: ${path}`).join('; ');
+  return (await site.left()).map((what) => `left behind: ${what}`).join('; ');
 }
 
 function messageOf(caught: unknown): string {

@@ -4,8 +4,8 @@ import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
 import { type FakeSmtp, startSmtp } from '../fakes/smtp.ts';
 import { freePort } from '../harness/servers.ts';
 import { writeSite } from '../harness/site.ts';
-import { type Hosts, openHosts } from './hosts.ts';
 import { crashJobs, crashLayout } from './layout.ts';
+import type { Machines } from './machines.ts';
 
 /**
  * The site under test: one project, one job. Each build leaves marks in a folder of its own, which the judge reads: who ran,
@@ -28,8 +28,8 @@ export interface SiteOptions {
   readonly servers?: CrashServers;
   /** An empty cluster of PGlite, to be copied: making one takes four seconds. */
   readonly cluster?: string | undefined;
-  /** Builds run on static hosts over ssh, instead of on this machine. */
-  readonly onHosts?: boolean;
+  /** Builds run there, instead of on this machine. */
+  readonly machines?: (dir: string, marks: string) => Promise<Machines>;
 }
 
 export interface CrashSite extends AsyncDisposable {
@@ -41,9 +41,9 @@ export interface CrashSite extends AsyncDisposable {
   readonly marks: string;
   /** ms that anything may take, a restart included; what takes longer counts as lost. */
   readonly deadline: number;
-  readonly hosts: Hosts | undefined;
-  /** Workspaces that are still there, as paths. */
-  workspaces(): Promise<string[]>;
+  readonly machines: Machines | undefined;
+  /** Workspaces and machines that are still there. */
+  left(): Promise<string[]>;
 }
 
 export async function makeCrashSite(dir: string, options: SiteOptions = {}): Promise<CrashSite> {
@@ -58,7 +58,7 @@ export async function makeCrashSite(dir: string, options: SiteOptions = {}): Pro
   }
   const gerrit = await startGerrit({ dir: join(dir, 'gerrit') });
   const smtp = await startSmtp();
-  const hosts = options.onHosts === true ? await openHosts(dir) : undefined;
+  const machines = await options.machines?.(dir, marks);
   gerrit.account('ann', { name: 'Ann Developer', email: 'ann@example.org' });
   gerrit.account('cora', { name: 'Cora Core', email: 'cora@example.org', groups: ['Administrators'] });
   gerrit.allow({ ref: 'refs/heads/*', permission: 'submit', group: 'Service Users' });
@@ -69,15 +69,16 @@ export async function makeCrashSite(dir: string, options: SiteOptions = {}): Pro
     dir,
     gerrit,
     layout: crashLayout(PROJECT, 'crash-test'),
-    jobs: crashJobs(marks, hosts?.label ?? 'local', hosts?.copies),
+    jobs: crashJobs(marks, machines),
     parallel: 16,
     ...servers,
     ...(servers.databaseUrl === undefined ? {} : { listen: `127.0.0.1:${await freePort()}` }),
     connection,
     connections: `smtp: {driver: smtp, server: 127.0.0.1, port: ${smtp.port}, default-from: ci@example.org}`,
-    more: [...(hosts?.lines ?? []), 'roles: {lost-after: 2s}'],
+    nodepool: machines?.nodepool,
+    more: [...(machines?.lines ?? []), 'roles: {lost-after: 2s}'],
   });
-  const roots = [join(dir, 'data', 'builds'), ...(hosts?.roots ?? [])];
+  const roots = [join(dir, 'data', 'builds'), ...(machines?.roots ?? [])];
   return {
     gerrit,
     smtp,
@@ -85,12 +86,15 @@ export async function makeCrashSite(dir: string, options: SiteOptions = {}): Pro
     dir,
     marks,
     deadline,
-    hosts,
-    workspaces: async () => (await Promise.all(roots.map(workspacesIn))).flat(),
+    machines,
+    left: async () => [
+      ...(await Promise.all(roots.map(workspacesIn))).flat(),
+      ...((await machines?.left()) ?? []),
+    ],
     async [Symbol.asyncDispose]() {
       await gerrit[Symbol.asyncDispose]();
       await smtp[Symbol.asyncDispose]();
-      await hosts?.[Symbol.asyncDispose]();
+      await machines?.[Symbol.asyncDispose]();
       await rm(dir, { recursive: true, force: true });
     },
   };
