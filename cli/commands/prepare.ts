@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import {
   Preparations,
   type PreparationView,
@@ -21,7 +22,7 @@ interface Wish extends ClientOptions {
 
 const POLL = 500;
 /** ms that a server may be away, such as for a restart, before nobody waits for it any more. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 export function addPrepare(
   nodes: Command,
@@ -42,7 +43,9 @@ export function addPrepare(
       'after',
       '\nMachines of a cloud: one is made of the base image, prepared, and saved as the image of new ones. Hosts that are always there are\nprepared in place, while no build runs on them.\n\nExamples:\n  stackgate node prepare jammy\n  stackgate node prepare jammy --provider lab --no-snapshot --keep\nCtrl-C stops watching; the work goes on.',
     )
-    .action(async (label: string, options: Wish) => end(await prepare(connect(options), label, options)));
+    .action(async (label: string, options: Wish) =>
+      end(await prepare(() => connect(options), label, options)),
+    );
   remote(nodes.command('images').alias('image-list'))
     .description('prepared images')
     .option('--json', 'stable JSON instead of text', false)
@@ -70,17 +73,17 @@ export function addPrepare(
     });
 }
 
-async function prepare(client: Client, label: string, wish: Wish): Promise<number> {
+async function prepare(server: () => Client, label: string, wish: Wish): Promise<number> {
   const { provider, snapshot, keep } = wish;
   const body = { label, snapshot, keep, ...(provider === undefined ? {} : { provider }) };
-  const started = await client.post('/api/v1/prepare', body, PrepareStarted);
+  const started = await server().post('/api/v1/prepare', body, PrepareStarted);
   for (const remark of started.remarks) process.stderr.write(`${printable(remark)}\n`);
   const ids = started.preparations.map(({ id }) => id);
   if (wish.detach) {
     process.stdout.write(`${wish.json ? JSON.stringify(started) : ids.join('\n')}\n`);
     return 0;
   }
-  const ended = await follow(client, ids, (line) => process.stderr.write(`${line}\n`));
+  const ended = await follow(server, ids, (line) => process.stderr.write(`${line}\n`));
   if (wish.json) process.stdout.write(`${JSON.stringify({ preparations: ended })}\n`);
   else for (const each of ended) process.stdout.write(`${printable(sentence(each))}\n`);
   return ended.every(({ state }) => state.phase === 'done') ? 0 : 8;
@@ -88,14 +91,14 @@ async function prepare(client: Client, label: string, wish: Wish): Promise<numbe
 
 /** Tells each line once, until all have ended; a server that is started again meanwhile is waited for. */
 async function follow(
-  client: Client,
+  server: () => Client,
   ids: readonly string[],
   tell: (line: string) => void,
 ): Promise<PreparationView[]> {
   const told = new Map<string, number>();
   let heard = Date.now();
   while (true) {
-    const page = await client.get('/api/v1/prepare', Preparations).catch((caught: unknown) => {
+    const page = await look(server).catch((caught: unknown) => {
       const isAway = caught instanceof CommandError && (caught.exit === 5 || caught.exit === 9);
       if (!isAway || Date.now() - heard > PATIENCE) throw caught;
       return undefined;
@@ -115,6 +118,11 @@ async function follow(
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
+}
+
+/** Its address is looked for each time: a server that was started again may have another one. */
+async function look(server: () => Client): Promise<z.infer<typeof Preparations>> {
+  return await server().get('/api/v1/prepare', Preparations);
 }
 
 function sentence({ label, provider, host, state, at, until }: PreparationView): string {

@@ -44,6 +44,8 @@ export interface PreparationTools {
 
 /** Preparations that ended and can still be looked at. */
 const mostOver = 50;
+/** ms that one waits for its machine; a host may have long builds. */
+const patience = 24 * 60 * 60_000;
 
 export async function openPreparations(tools: PreparationTools): Promise<Preparations> {
   const { context, pool } = tools;
@@ -114,6 +116,8 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
 
   interface Filled extends Work {
     readonly digest: string;
+    /** What each provider makes the label from, when it is asked for. */
+    readonly bases: ReadonlyMap<string, string>;
   }
 
   /** Read before any machine is asked for. */
@@ -132,47 +136,62 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
     const repositories = tools.projects(label, prepare.projects);
     const { downloads } = prepare;
     const projects = repositories.map(({ project }) => project);
-    return { repositories, downloads, scripts, digest: digestOf({ scripts, downloads, projects, ready }) };
+    const bases = new Map(
+      [...desks.all].map(([name, { config }]) => [name, config.kinds.get(label)?.kind.image ?? label]),
+    );
+    const digest = digestOf({ scripts, downloads, projects, ready });
+    return { repositories, downloads, scripts, digest, bases };
   }
 
   async function run(id: string, target: Target, prepare: Prepare, work: Filled): Promise<void> {
     const teller = tellerOf(context, id);
-    const until = AbortSignal.any([stop, AbortSignal.timeout(prepare.timeout)]);
+    let late = AbortSignal.timeout(patience);
     try {
-      const leases = await borrow(context, pool, recordOf(book, id), target, until, teller);
-      const image = await fill(id, leases, prepare, work, until, teller);
-      await end(id, { phase: 'done', ...(image === undefined ? {} : { image }) }, teller);
+      const waiting = AbortSignal.any([stop, late]);
+      const leases = await borrow(context, pool, recordOf(book, id), target, waiting, teller);
+      late = AbortSignal.timeout(prepare.timeout);
+      const place = await fill(id, leases, work, AbortSignal.any([stop, late]), teller);
+      const image =
+        place === undefined ? undefined : await save(recordOf(book, id), place, prepare, work, teller);
+      const state = { phase: 'done' as const, ...(image === undefined ? {} : { image: image.id }) };
+      // The image and the end of its preparation are one: nobody is told that it failed when it is there.
+      await end(id, state, teller, image === undefined ? [] : [image]);
+      if (image !== undefined) saving.delete(image.id);
     } catch (caught) {
       if (stop.aborted) return;
       const { message, hint } = asFault(caught);
       const why = hint === undefined ? message : `${message} (${hint})`;
-      const reason = until.aborted ? `it took longer than ${prepare.timeout / 60_000} min` : why;
-      await end(id, { phase: 'failed', reason }, teller);
+      await end(id, { phase: 'failed', reason: late.aborted ? 'it took too long' : why }, teller);
     } finally {
       if (!stop.aborted) await giveBack(context, pool, recordOf(book, id));
     }
     if (!stop.aborted) await keeper.look();
   }
 
-  async function end(id: string, state: PreparationRecord['state'], teller: Teller): Promise<void> {
+  async function end(
+    id: string,
+    state: PreparationRecord['state'],
+    teller: Teller,
+    images: readonly ImageRecord[] = [],
+  ): Promise<void> {
     const record = book.preparations.get(id);
     if (record === undefined) return;
     teller.say(state.phase === 'failed' ? `failed: ${state.reason}` : 'done');
     const { label, provider, host } = record;
     log('a preparation ended', { preparation: id, label, provider, host, ...state });
-    await teller.close({ state, until: timer.now() });
+    await teller.close({ state, until: timer.now() }, images);
     const over = [...book.preparations.values()].filter(isOver).sort((a, b) => (a.id < b.id ? 1 : -1));
     await book.write({ drop: { preparations: over.slice(mostOver).map((each) => each.id) } });
   }
 
+  /** Answers the machine when its disk is to be saved. */
   async function fill(
     id: string,
     leases: readonly Lease[],
-    prepare: Prepare,
     work: Filled,
     signal: AbortSignal,
     teller: Teller,
-  ): Promise<string | undefined> {
+  ): Promise<LeasedNode | undefined> {
     const record = recordOf(book, id);
     const node = leases[0]?.nodes[0];
     if (node === undefined) throw new Fault('bug', 'a lease without a node');
@@ -192,16 +211,16 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
     if (!record.snapshot) return undefined;
     await part(id, signal);
     await sealMachine(place, signal);
-    return await save(record, node, prepare, work.digest, teller);
+    return node;
   }
 
   async function save(
     { label, provider }: PreparationRecord,
     node: LeasedNode,
-    prepare: Prepare,
-    digest: string,
+    { imageTimeout }: Prepare,
+    { digest, bases }: Filled,
     teller: Teller,
-  ): Promise<string> {
+  ): Promise<ImageRecord> {
     const desk = desks.all.get(provider);
     const snapshot = desk?.provider.snapshot?.bind(desk.provider);
     if (desk === undefined || snapshot === undefined) {
@@ -209,7 +228,7 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
     }
     const number = book.next();
     const name = `stackgate-${options.site.slice(0, 8)}-${label}-${number}`;
-    const base = desk.config.kinds.get(label)?.kind.image ?? label;
+    const base = bases.get(provider) ?? label;
     const at = timer.now();
     const image: ImageRecord = {
       id: number,
@@ -227,22 +246,15 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
       await teller.put({ state: { phase: 'saving' } });
       teller.say(`saving its disk as ${name}`);
       const of = { node: node.node ?? node.id, id: node.machine };
-      const saved = await desk.call(
-        'snapshot',
-        (signal) => snapshot(of, name, signal),
-        stop,
-        prepare.imageTimeout,
-      );
+      const saved = await desk.call('snapshot', (signal) => snapshot(of, name, signal), stop, imageTimeout);
       if (saved.kind !== 'saved') throw new Fault('node-lost', `${provider}: ${saved.reason}`);
       await keeper.readBack(desk, name);
-      await book.write({
-        put: { images: [{ ...image, state: { phase: 'ready', image: saved.image } }] },
-      });
-    } finally {
+      teller.say(`new machines of ${label} at ${provider} are made from ${name}`);
+      return { ...image, state: { phase: 'ready', image: saved.image } };
+    } catch (caught) {
       saving.delete(number);
+      throw caught;
     }
-    teller.say(`new machines of ${label} at ${provider} are made from ${name}`);
-    return number;
   }
 
   /** Takes off a machine what joining it put there. */

@@ -1,14 +1,14 @@
 import { Fault } from '../../pipelines/fault.ts';
 import type { Context } from '../context.ts';
-import type { PreparationRecord } from './record.ts';
+import type { ImageRecord, PreparationRecord } from './record.ts';
 
 /** What a preparation says, line by line: written when there is something more to write, or twice a second. */
 export interface Teller {
   readonly say: (line: string) => void;
   /** Changes the record, and writes what was said so far. */
   readonly put: (change: Partial<PreparationRecord>) => Promise<void>;
-  /** The last change: nothing is written afterwards. */
-  readonly close: (change: Partial<PreparationRecord>) => Promise<void>;
+  /** The last change, in one with what came of it: nothing is written afterwards. */
+  readonly close: (change: Partial<PreparationRecord>, images: readonly ImageRecord[]) => Promise<void>;
 }
 
 const mostLines = 300;
@@ -22,11 +22,11 @@ export function tellerOf({ book, options, stop, broken }: Context, id: string): 
   let isComing = false;
   let isClosed = false;
 
-  async function put(change: Partial<PreparationRecord>): Promise<void> {
+  async function put(change: Partial<PreparationRecord>, images: readonly ImageRecord[] = []): Promise<void> {
     const record = recordOf(book, id);
     const lines = [...record.lines, ...waiting].slice(-mostLines);
     waiting = [];
-    await book.write({ put: { preparations: [{ ...record, ...change, lines }] } });
+    await book.write({ put: { images, preparations: [{ ...record, ...change, lines }] } });
   }
 
   async function later(): Promise<void> {
@@ -42,10 +42,10 @@ export function tellerOf({ book, options, stop, broken }: Context, id: string): 
       isComing = true;
       later().catch(broken);
     },
-    put,
-    async close(change) {
+    put: (change) => put(change),
+    async close(change, images) {
       isClosed = true;
-      await put(change);
+      await put(change, images);
     },
   };
 }
