@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { Accepted } from '../server/contract.ts';
 import { type ClientOptions, CommandError, connect } from './client.ts';
 import { listBuilds } from './commands/builds.ts';
+import { doctor } from './commands/doctor.ts';
 import { followConsole, printConsole } from './commands/log.ts';
 import { addHolds } from './commands/nodeholds.ts';
 import { addNodes } from './commands/nodes.ts';
@@ -211,6 +212,18 @@ function program(): Command {
   addSecret(main, end);
   addToken(main, end);
 
+  main
+    .command('doctor')
+    .description(
+      'what is in the way of the first vote: this machine, servers, Gerrit, projects; changes nothing',
+    )
+    .argument('[file]', 'site file (else $STACKGATE_CONFIG, ./stackgate.yaml, /etc/stackgate/stackgate.yaml)')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      '\nRun it as the account that Stackgate runs as.\n\nExamples:\n  stackgate doctor\n  sudo -u stackgate stackgate doctor /etc/stackgate/stackgate.yaml --json',
+    )
+    .action(async (file: string | undefined, options: { json: boolean }) => end(await doctor(file, options)));
   const config = main.command('config').description('the configuration of a site');
   config
     .command('validate')

@@ -126,7 +126,8 @@ export function localConfig(name = 'local'): ProviderConfig {
   };
 }
 
-async function usersOf(options: LocalOptions): Promise<JobUser[]> {
+/** The users of jobs; none: they run as ourselves, which is allowed. Throws Fault `job-user`. */
+export async function usersOf(options: Pick<LocalOptions, 'users' | 'allowSameUser'>): Promise<JobUser[]> {
   const named = options.users ?? [];
   const wanted = named.length === 0 ? [undefined] : named;
   const users: JobUser[] = [];
