@@ -64,7 +64,9 @@ async function merge(
   head: CommitFacts,
   entry: MergeEntry,
 ): Promise<Merged> {
-  if (head.commit === state.commit) return { kind: 'merged', state };
+  // A parent and its child: git would say the same.
+  if (head.commit === state.commit || state.parents.includes(head.commit)) return { kind: 'merged', state };
+  if (head.parents.includes(state.commit)) return { kind: 'merged', state: head };
   const tree = await mergeTree(tools, state.commit, head.commit);
   if (tree.kind === 'conflict') return tree;
   // One contains the other only if the merged tree is that of one of them: else the question need not be asked.
@@ -91,7 +93,9 @@ async function pick(tools: MergeTools, state: CommitFacts, head: CommitFacts): P
   // Empty: the change is there already, as this commit or as another one. A pick of a contained change may also conflict
   // with what came after it, so then the history is asked.
   if (tree.kind === 'tree' && tree.tree === state.tree) return { kind: 'merged', state };
-  if ((await mergeBase(tools, state.commit, head.commit)) === head.commit) return { kind: 'merged', state };
+  const onTop = head.parents.includes(state.commit);
+  if (!onTop && (await mergeBase(tools, state.commit, head.commit)) === head.commit)
+    return { kind: 'merged', state };
   if (tree.kind === 'conflict') return tree;
   const committedOn = laterOf(state, head);
   const made = {

@@ -52,7 +52,7 @@ export interface Repo {
 export type RefUpdates = ReadonlyMap<string, string | null>;
 
 export type FetchOutcome =
-  /** What the refs asked for are. */
+  /** What the refs asked for are, and every branch and tag. */
   | { readonly kind: 'fetched'; readonly commits: ReadonlyMap<string, string> }
   /** Gerrit has no such ref; nothing is said about the others. */
   | { readonly kind: 'absent'; readonly ref: string };
@@ -180,8 +180,8 @@ export function openRepo(options: RepoOptions): Repo {
     await mirror(signal);
   }
 
-  /** Gives `served` the branches and tags that we have. */
-  async function mirror(signal: AbortSignal): Promise<void> {
+  /** Gives `served` the branches and tags that we have, and answers them. */
+  async function mirror(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const now = await listRefs(call(signal));
     const before = mirrored ?? (await listRefs(atServed(signal)));
     mirrored = undefined;
@@ -190,6 +190,21 @@ export function openRepo(options: RepoOptions): Repo {
     // First what goes: a branch may have made room for a folder of branches.
     await publish([new Map(gone.map((ref) => [ref, null])), new Map(moved)], signal);
     mirrored = now;
+    return now;
+  }
+
+  async function describe(commits: readonly string[], signal: AbortSignal): Promise<typeof known> {
+    if (known.size > mostKnown) known.clear();
+    const unknown = commits.filter((commit) => !known.has(commit));
+    if (unknown.length > 0) {
+      const format = ['%H', '%T', '%P', '%ct', '%an', '%ae', '%ad', '%B'].join('%x1f');
+      const out = await git(
+        ['log', '--no-walk=unsorted', '--stdin', '-z', '--date=raw', `--format=${format}`],
+        call(signal, unknown.map((commit) => `${commit}\n`).join('')),
+      );
+      for (const facts of out.split('\0').flatMap(readFacts)) known.set(facts.commit, facts);
+    }
+    return known;
   }
 
   async function publish(transactions: readonly RefUpdates[], signal: AbortSignal): Promise<void> {
@@ -236,6 +251,7 @@ export function openRepo(options: RepoOptions): Repo {
     project,
     ensure,
     heal,
+    describe,
     async publish(transactions, signal) {
       await notePublished(
         served,
@@ -258,24 +274,16 @@ export function openRepo(options: RepoOptions): Repo {
         if (ref !== undefined) return { kind: 'absent', ref };
         throw gitFault(caught, `cannot fetch ${project}`);
       }
-      await mirror(signal);
       const heads = refs.length === 0 ? '' : await readFile(`${dir}/FETCH_HEAD`, 'utf8');
-      const commits = [...heads.matchAll(/^([0-9a-f]{40})\t[^\t]*\t'(refs\/changes\/[^']+)' of /gm)];
-      return { kind: 'fetched', commits: new Map(commits.map(([, id = '', ref = '']) => [ref, id])) };
-    },
-
-    async describe(commits, signal) {
-      if (known.size > mostKnown) known.clear();
-      const unknown = commits.filter((commit) => !known.has(commit));
-      if (unknown.length > 0) {
-        const format = ['%H', '%T', '%P', '%ct', '%an', '%ae', '%ad', '%B'].join('%x1f');
-        const out = await git(
-          ['log', '--no-walk=unsorted', '--stdin', '-z', '--date=raw', `--format=${format}`],
-          call(signal, unknown.map((commit) => `${commit}\n`).join('')),
-        );
-        for (const facts of out.split('\0').flatMap(readFacts)) known.set(facts.commit, facts);
-      }
-      return known;
+      const commits = new Map(
+        [...heads.matchAll(/^([0-9a-f]{40})\t[^\t]*\t'(refs\/changes\/[^']+)' of /gm)].map(
+          ([, id = '', ref = '']) => [ref, id],
+        ),
+      );
+      // What came is asked for next, so it is read meanwhile; what is wrong with it is told to who asks.
+      const read = describe([...commits.values()], signal).catch(() => undefined);
+      const [tips] = await Promise.all([mirror(signal), read]);
+      return { kind: 'fetched', commits: new Map([...tips, ...commits]) };
     },
 
     async tidy(signal) {

@@ -185,7 +185,8 @@ async function bring(
     ...lanes.map((lane) => `refs/heads/${lane.branch}`),
     ...lanes.flatMap((lane) => [...lane.steps.values()].map(({ entry }) => entry.revision)),
   ];
-  let [local] = await Promise.all([repo.resolve(names, signal), lookUp(repo, lanes, stack, signal)]);
+  const [local] = await Promise.all([repo.resolve(names, signal), lookUp(repo, lanes, stack, signal)]);
+  let tips: ReadonlyMap<string, string> = local;
   const entries = lanes.flatMap(open);
   const absent = entries.filter((entry) => !local.has(entry.revision));
   if (absent.length > 0 || lanes.some((lane) => lane.base === undefined && open(lane).length > 0)) {
@@ -201,10 +202,10 @@ async function bring(
         return `${nameOf(entry)}: ${entry.refspec} of ${repo.project} is ${is ?? 'no commit'}, expected ${entry.revision}.`;
       }
     }
-    local = await repo.resolve(names, signal);
+    tips = outcome.commits;
   }
   for (const lane of lanes) {
-    lane.base ??= local.get(`refs/heads/${lane.branch}`);
+    lane.base ??= tips.get(`refs/heads/${lane.branch}`);
     if (lane.base === undefined) return `${repo.project} has no branch ${lane.branch}.`;
   }
   const ids = [
