@@ -24,10 +24,11 @@ interface Frame {
   readonly tag: string;
   readonly anchor: string | undefined;
   readonly list: unknown[] | undefined;
+  /** Of the elements of a list. */
   readonly offsets: number[];
   readonly map: Record<string, unknown>;
   readonly parts: (string | number | PartSpot)[];
-  readonly merges: Mapping[];
+  merges: readonly Mapping[];
   /** Scalars below stay text. */
   readonly text: boolean;
   key: { readonly value: unknown; readonly at: number; readonly merge: boolean } | undefined;
@@ -136,20 +137,25 @@ function open(
   tag: string,
   text: boolean,
 ): Frame {
+  const list: unknown[] | undefined = event.type === EVENT_ID.SEQUENCE ? [] : undefined;
+  // A file has tens of thousands of these: what a list has no use for is not made for it.
   return {
     at: event.start,
     tag,
     anchor,
-    list: event.type === EVENT_ID.SEQUENCE ? [] : undefined,
-    offsets: [],
-    map: {},
-    parts: [],
-    merges: [],
+    list,
+    offsets: list === undefined ? NONE : [],
+    map: list === undefined ? {} : NOTHING,
+    parts: list === undefined ? [] : NONE,
+    merges: NONE,
     text,
     key: undefined,
     weight: 1,
   };
 }
+
+const NONE: never[] = [];
+const NOTHING: Record<string, never> = {};
 
 function addTo(
   frame: Frame,
@@ -173,7 +179,7 @@ function addTo(
   }
   frame.key = undefined;
   if (key.merge) {
-    frame.merges.push(...mergeSources(reader, value, key.at));
+    frame.merges = [...frame.merges, ...mergeSources(reader, value, key.at)];
     return;
   }
   const name = keyName(key.value);

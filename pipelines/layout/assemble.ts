@@ -62,7 +62,7 @@ export function assemble(reading: Reading, roots: readonly Fields[], declared: F
   );
   return {
     dialect: reading.dialect,
-    pipelines: pipelines.map((pipeline) => withQueues(reading, pipeline, projects, ruleOf, entries)),
+    pipelines: pipelines.map((pipeline) => withQueues(reading, pipeline, projects, jobs, entries)),
     jobs,
     projects: Object.fromEntries(projects.map((project) => [project.name, projectRule(reading, project)])),
     places: placesOf(reading, pipelines, entries, templates, projects),
@@ -180,7 +180,7 @@ function withQueues(
   reading: Reading,
   { place: _place, ...pipeline }: PipelineRead,
   projects: readonly ProjectRead[],
-  ruleOf: (job: string) => JobRule,
+  jobs: Layout['jobs'],
   entries: readonly JobEntry[],
 ): Pipeline {
   if (pipeline.manager !== 'dependent') return { ...pipeline, queues: [] };
@@ -191,7 +191,7 @@ function withQueues(
   const noopShares = reading.quirks.includes('noop-joins-queues');
   const queues = sharedQueues(
     members,
-    (job) => ruleOf(job).queueName,
+    (job) => jobs[job]?.queueName,
     (job) => job !== 'noop' || noopShares,
     (job, name, other) => {
       const at = entries.find((entry) => entry.name === job)?.at;
