@@ -68,7 +68,8 @@ export function addHolds(
           each.reason,
         ]);
         const header = ['ID', 'PROJECT', 'JOB', 'CHANGE', 'CAUGHT', 'SINCE (UTC)', 'REASON'];
-        process.stdout.write(`${options.json ? JSON.stringify(page) : printable(table(header, rows))}\n`);
+        const text = rows.length === 0 ? 'no holds' : printable(table(header, rows));
+        process.stdout.write(`${options.json ? JSON.stringify(page) : text}\n`);
         end(0);
       });
   const remove = (command: Command) =>

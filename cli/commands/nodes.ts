@@ -26,14 +26,17 @@ export function addNodes(main: Command, remote: Remote, end: End): Command {
     .description('machines of the pool, what they do, and what to do with them');
   const json = (command: Command) => remote(command).option('--json', 'stable JSON instead of text', false);
 
-  json(nodes.command('list', { isDefault: true }).alias('node-list'))
-    .description('nodes, the oldest first')
-    .option('--detail', 'also addresses, zone, build and reason', false)
-    .action(async (options: Asked & { detail: boolean }) => {
-      const page = await connect(options).get('/api/v1/nodes', PoolNodes);
-      say(options.json === true ? JSON.stringify(page) : nodeTable(page.nodes, options.detail));
-      end(0);
-    });
+  const list = (command: Command) =>
+    json(command)
+      .description('nodes, the oldest first')
+      .option('--detail', 'also addresses, zone, build and reason', false)
+      .action(async (options: Asked & { detail: boolean }) => {
+        const page = await connect(options).get('/api/v1/nodes', PoolNodes);
+        say(options.json === true ? JSON.stringify(page) : nodeTable(page.nodes, options.detail));
+        end(0);
+      });
+  list(nodes.command('list', { isDefault: true }));
+  list(main.command('node-list', { hidden: true }));
   remote(nodes.command('hold'))
     .description('keep a node with everything on it; one that runs a build is kept when that ends')
     .argument('<id>')
@@ -82,14 +85,15 @@ export function addNodes(main: Command, remote: Remote, end: End): Command {
       const page = await connect(options).get('/api/v1/labels', PoolLabels);
       const rows = page.labels.map((label) => [
         label.name,
-        label.providers.join(' '),
+        label.providers.join(' ') || '-',
         `${label.ready}/${label.minReady}`,
         `${label.building}`,
         `${label.inUse}`,
         `${label.waiting}`,
       ]);
       const header = ['LABEL', 'PROVIDERS', 'READY/MIN', 'BUILDING', 'IN USE', 'WAITING'];
-      say(options.json === true ? JSON.stringify(page) : table(header, rows));
+      const text = rows.length === 0 ? 'no labels: nodepool.yaml defines none' : table(header, rows);
+      say(options.json === true ? JSON.stringify(page) : text);
       end(0);
     });
   json(main.command('providers').alias('info'))
@@ -99,14 +103,13 @@ export function addNodes(main: Command, remote: Remote, end: End): Command {
       const rows = page.providers.map(({ name, driver, nodes: count, limit, offline, hosts }) => {
         const out = hosts
           .filter((host) => host.offline !== null)
-          .map((host) => `${host.name}: ${host.offline}`);
+          .map((host) => `${host.name}: offline: ${host.offline}`);
         const state =
           offline === null ? (out.length === 0 ? 'online' : out.join('; ')) : `offline: ${offline}`;
         return [name, driver, limit === null ? `${count}` : `${count}/${limit}`, state];
       });
-      say(
-        options.json === true ? JSON.stringify(page) : table(['PROVIDER', 'DRIVER', 'NODES', 'STATE'], rows),
-      );
+      const text = rows.length === 0 ? 'no providers' : table(['PROVIDER', 'DRIVER', 'NODES', 'STATE'], rows);
+      say(options.json === true ? JSON.stringify(page) : text);
       end(0);
     });
   json(main.command('requests').alias('request-list'))
@@ -122,7 +125,8 @@ export function addNodes(main: Command, remote: Remote, end: End): Command {
         request.why ?? (request.nodes.join(' ') || '-'),
       ]);
       const header = ['JOB', 'LABEL', 'PRECEDENCE', 'STATE', 'SINCE', 'WHY, OR NODES'];
-      say(options.json === true ? JSON.stringify(page) : table(header, rows));
+      const text = rows.length === 0 ? 'nobody waits for nodes or has any' : table(header, rows);
+      say(options.json === true ? JSON.stringify(page) : text);
       end(0);
     });
   return nodes;
@@ -141,7 +145,7 @@ function nodeTable(nodes: readonly PoolNodeView[], detail: boolean): string {
     duration(Date.now() - node.stateAt),
     ...(detail ? [node.privateAddress ?? '-', node.zone ?? '-', node.job ?? '-', node.reason ?? '-'] : []),
   ]);
-  return table(detail ? [...header, ...more] : header, rows);
+  return rows.length === 0 ? 'no nodes' : table(detail ? [...header, ...more] : header, rows);
 }
 
 export async function ask(client: Client, path: string, body: unknown): Promise<void> {

@@ -5,15 +5,21 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { NodeAccess, PoolNodes } from '../../server/contract/nodes.ts';
 import { type Client, type ClientOptions, CommandError, connect } from '../client.ts';
+import { enterWorkspace } from './localshell.ts';
 
-/** `stackgate ssh NODE [-- COMMAND]`: this machine's ssh, with the node's address, key and host keys. */
+/**
+ * `stackgate ssh NODE [-- COMMAND]`: this machine's ssh, with the node's address, key and host keys. On a place of this machine the
+ * shell of the job's user in the workspace.
+ */
 export function addNodeShell(
   main: Command,
   remote: (command: Command) => Command,
   end: (code: number) => void,
 ): void {
   remote(main.command('ssh').alias('hijack'))
-    .description('log in to a node; its number, or the id or UUID of the build that runs on it')
+    .description(
+      'log in to a node; its number, or the id or UUID of the build that runs on it, or ran when it is held',
+    )
     .argument('<node|build>')
     .argument('[command...]', 'what to run there instead of a shell')
     .option('--user <name>', 'as this user')
@@ -21,7 +27,11 @@ export function addNodeShell(
     .action(async (what: string, words: string[], options: ClientOptions & { user?: string }) => {
       const client = connect(options);
       const access = await client.get(`/api/v1/nodes/${await find(client, what)}/access`, NodeAccess);
-      end(await enter(access, words, options.user));
+      const { address, folder } = access;
+      if (address !== null) end(await enter({ ...access, address }, words, options.user));
+      else if (options.user !== undefined)
+        throw new CommandError("on this machine the shell is always that of the job's user", 2);
+      else if (folder !== null) end(await enterWorkspace(folder, words));
     });
 }
 
@@ -35,7 +45,11 @@ async function find(client: Client, what: string): Promise<string> {
   throw new CommandError(`no node runs the build ${what}`, 3, '`stackgate nodes --detail` lists them');
 }
 
-async function enter(access: NodeAccess, words: readonly string[], as: string | undefined): Promise<number> {
+async function enter(
+  access: NodeAccess & { readonly address: string },
+  words: readonly string[],
+  as: string | undefined,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'stackgate-ssh-'));
   try {
     const known = join(folder, 'known_hosts');

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { adminOf } from '../../nodepool/admin.ts';
 import type { ProviderConfig } from '../../nodepool/config/config.ts';
 import { loginOf } from '../../nodepool/lease.ts';
-import { nodeId } from '../../nodepool/node.ts';
+import { type NodeRecord, nodeId } from '../../nodepool/node.ts';
 import { hostOfPlace } from '../../nodepool/providers/place.ts';
+import { folderOf } from '../../nodepool/supervisor/plan.ts';
 import {
   holdView,
   labelViews,
@@ -12,6 +14,7 @@ import {
   requestView,
   saidOf,
 } from '../../nodepool/views.ts';
+import type { NodeAccess } from '../../server/contract/nodes.ts';
 import type { PoolPort } from '../../server/ports.ts';
 import { type House, need } from '../house.ts';
 import { keyFolder, localNodes } from '../nodepool.ts';
@@ -36,7 +39,8 @@ export function poolPort(house: House): PoolPort {
     holds: async () => (await rows()).holds.map(holdView),
     async access(id) {
       const node = (await rows()).nodes.find((each) => each.id === nodeId(id));
-      if (node?.machine?.address === undefined) return undefined;
+      if (node === undefined) return undefined;
+      if (node.machine?.address === undefined) return hereAt(house, node);
       const { address, port, user, hostKeys, keyFile } = node.machine;
       const own = (await inForce()).providers.find((each) => each.name === node.provider);
       const host = node.place === undefined ? undefined : { host: hostOfPlace(node.place) };
@@ -45,6 +49,7 @@ export function poolPort(house: House): PoolPort {
       return {
         node: node.id,
         address,
+        folder: null,
         port: port ?? login.port ?? 22,
         user: user ?? login.user ?? null,
         hostKeys: hostKeys ?? [],
@@ -62,4 +67,11 @@ function describeProviders({ site }: House, providers: readonly ProviderConfig[]
       ? []
       : [{ name: 'local', driver: 'local', limit: local['max-parallel-jobs'], hosts: ['local'] }];
   return [...own, ...providers.map(saidOf)];
+}
+
+/** This machine needs no login: a build lies in a folder of it. */
+function hereAt({ data }: House, { id, place, build }: NodeRecord): NodeAccess | undefined {
+  if (place === undefined || build === undefined) return undefined;
+  const folder = join(folderOf(join(data, 'builds'), build), 'job');
+  return { node: id, address: null, folder, port: 0, user: null, hostKeys: [], keyFile: null };
 }

@@ -134,7 +134,10 @@ export type PoolAnswer = z.infer<typeof PoolAnswer>;
 /** How a node is entered: for `stackgate ssh`. */
 export const NodeAccess = z.object({
   node: z.string(),
-  address: z.string(),
+  /** Null: the machine of the launcher. */
+  address: z.string().nullable(),
+  /** There the folder of the build that lies on it; null where none does. */
+  folder: z.string().nullable(),
   port: z.number(),
   user: z.string().nullable(),
   hostKeys: z.array(z.string()),

@@ -60,7 +60,11 @@ export function addNodes(app: FastifyInstance, ports: ServerPorts, guard: Guard)
     async (request) => {
       const access = await pool(ports).access(request.params.id);
       if (access !== undefined) return { ...access, hostKeys: [...access.hostKeys] };
-      throw new Refusal(404, 'no-such-node', `node ${request.params.id} is not there, or has no address`);
+      throw new Refusal(
+        404,
+        'no-such-node',
+        `node ${request.params.id} is not there, or there is nothing on it to look at yet`,
+      );
     },
   );
 
