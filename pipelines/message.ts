@@ -5,6 +5,7 @@ import { type Build, type Done, type Item, subjectName } from './item.ts';
 import type { Pipeline } from './layout.ts';
 import { own } from './own.ts';
 import { baseLogPath } from './params.ts';
+import { reasonsOf } from './reasons.ts';
 import type { Rules } from './rules.ts';
 import { unreachable } from './unreachable.ts';
 import { flatten, isVoting, jobsOf } from './verdict.ts';
@@ -50,9 +51,15 @@ export function endMessage(
       return withFooter(mergeFailure(rules, pipeline, item), pipeline);
     case 'failure':
       if (ending.needs) return withFooter(dependsMessage, pipeline);
-      return fit(header(rules, pipeline, messages.failure), jobs(), messages.footer);
+      return fit(header(rules, pipeline, messages.failure), jobs(), footer(rules, item, messages.footer));
   }
   return unreachable(ending.phase);
+}
+
+/** Why jobs failed, then the footer of the site. */
+function footer(rules: Rules, item: Item, text: string): string {
+  const reasons = rules.quirk('zuul-message') ? [] : reasonsOf(item);
+  return [reasons.map((line) => `${line}\n`).join(''), text].filter((part) => part !== '').join('\n');
 }
 
 /** `Build succeeded.` becomes `Build succeeded (check pipeline).`; other words of the site stay as they are. */
@@ -134,7 +141,15 @@ export function jobResult(
   }
   const url =
     pattern === undefined ? undefined : pythonFormat(pattern, names(pipeline, item, change, job, done));
-  return { result, url: url ?? done?.url ?? job };
+  return { result, url: url ?? done?.url ?? pageOf(rules, done) ?? job };
+}
+
+/** A job that never ran has no log, but a page that says why. */
+function pageOf(rules: Rules, done: Done | undefined): string | undefined {
+  const { statusUrl } = rules.settings;
+  if (done?.launched === undefined || statusUrl === undefined || rules.quirk('zuul-message'))
+    return undefined;
+  return `${statusUrl.replace(/\/$/, '')}/build/${done.launched.uuid}`;
 }
 
 /** What a pattern may speak of. */

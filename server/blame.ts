@@ -1,21 +1,32 @@
-import type { Blame } from './contract.ts';
+import type { Blame, Excerpt } from './contract.ts';
 
 /**
  * Whose fault it is, by the word for the result. Only a job that ran to its own end says something about a change; the rest
  * is the CI's, or somebody's wish. Undefined for a success and for what has not ended.
  */
-export function blameFor(result: string | null, detail: string | null): Blame | undefined {
+export function blameFor(
+  result: string | null,
+  detail: string | null,
+  telling: Excerpt['telling'] = [],
+): Blame | undefined {
   const why = detail === null ? '' : ` (${detail})`;
   switch (result) {
     case null:
     case 'SUCCESS':
       return undefined;
     case 'FAILURE':
-    case 'UNSTABLE':
+    case 'UNSTABLE': {
+      const [setup] = telling;
+      if (setup !== undefined && telling.every(({ kind }) => kind === 'setup'))
+        return {
+          who: 'unclear',
+          text: `What the tests need did not come up, and no test said no: ${setup.text}. The change, or the machine and its network: see line ${setup.line}.`,
+        };
       return {
         who: 'change',
         text: `The job ran and said no${why}. Most likely the change, or a test that fails now and then.`,
       };
+    }
     case 'POST_FAILURE':
       return { who: 'job', text: `The job's steps succeeded; what comes after them did not${why}.` };
     case 'TIMED_OUT':

@@ -39,16 +39,17 @@ export function buildDetails(sources: Sources): (uuid: string) => Promise<BuildD
     const kept = typeof manifest === 'string' ? undefined : manifest;
     const failed = build.result !== null && build.result !== 'SUCCESS';
     const artifacts = kept === undefined || logs === null ? [] : artifactsOf(kept, logs, mostArtifacts);
+    const read =
+      failed && manifest !== 'absent' && segments !== undefined
+        ? ((await excerpt(build.uuid, segments)) ?? null)
+        : null;
     return {
       ...build,
       ...numbered(found),
-      blame: blameFor(build.result, build.detail) ?? null,
+      blame: blameFor(build.result, build.detail, read?.telling) ?? null,
       estimate: sources.estimate(build.job, build.project) ?? null,
       logs,
-      excerpt:
-        failed && manifest !== 'absent' && segments !== undefined
-          ? ((await excerpt(build.uuid, segments)) ?? null)
-          : null,
+      excerpt: read,
       params: kept?.params ?? null,
       artifacts,
       moreArtifacts: Math.max(0, (kept?.files.length ?? 0) - 1 - artifacts.length),

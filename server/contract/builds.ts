@@ -42,6 +42,8 @@ export const Excerpt = z.object({
   total: z.number(),
   /** The step that was running. */
   step: z.object({ number: z.number(), name: z.string(), line: z.number() }).nullable(),
+  /** Lines that tell what went wrong, in the forms of tempest, testr, pytest and DevStack; the first of them. */
+  telling: z.array(z.object({ line: z.number(), kind: z.enum(['test', 'setup']), text: z.string() })),
 });
 export type Excerpt = z.infer<typeof Excerpt>;
 

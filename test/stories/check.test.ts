@@ -103,7 +103,7 @@ describe('check', { timeout: DEADLINE * 2 }, () => {
     await story.gerrit.waitFor(() => reviews(number).length === 1, DEADLINE);
     expect(reviews(number)[0]?.labels).toEqual({ Verified: -1 });
     expect(reviews(number)[0]?.message).toMatch(
-      /^Build failed \(check pipeline\)\.\n\n- demo-test http:\S+ : FAILURE in \d+s$/,
+      /^Build failed \(check pipeline\)\.\n\n- demo-test http:\S+ : FAILURE in \d+s\n\ndemo-test: step 2: .* ended with exit code 1$/,
     );
   });
 

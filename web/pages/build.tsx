@@ -49,6 +49,7 @@ function Build({ build }: { build: BuildDetail }) {
         </span>
       </div>
       {build.blame === null ? null : <Fault blame={build.blame} />}
+      {excerpt === null ? null : <Telling excerpt={excerpt} console={console} />}
       {excerpt === null ? null : <Ending excerpt={excerpt} console={console} />}
       <div class="columns">
         <section>
@@ -88,6 +89,27 @@ function Fault({ blame }: { blame: Blame }) {
     <p class={`blame ${blame.who}`}>
       <b>{names[blame.who]}</b> {plain(blame.text, 600)}
     </p>
+  );
+}
+
+/** What went wrong in the forms of the usual tools: often long before the end. */
+function Telling({ excerpt, console }: { excerpt: Excerpt; console: string }) {
+  const { telling } = excerpt;
+  if (telling.length === 0) return null;
+  return (
+    <section class="ending">
+      <h2>What the console says of it</h2>
+      <div class="lines" role="region" aria-label="Lines that tell what went wrong" tabIndex={0}>
+        {telling.map(({ line, text }) => (
+          <div key={line} class="line">
+            <a class="gutter" href={`${console}#L${line}`} aria-label={`Line ${line}`}>
+              {line}
+            </a>
+            <LineText text={text} wanted="" caseless />
+          </div>
+        ))}
+      </div>
+    </section>
   );
 }
 
