@@ -96,8 +96,7 @@ function teller(part: Part, queue: Point[]) {
 }
 
 /** Steps of which it matters where builds run; the others are tried elsewhere. */
-const OF_MACHINES =
-  /^(shell|node|request|build)\.|^(queue|dispatch|hand)\.(acquire|build|release)\.|^store\.(answer|effect)/;
+const OF_MACHINES = /^(shell|node|request)\.|^build\.(start|stop|publish|scp|after|finish)/;
 
 /** The life of a node and of a lease, and what is done on nodes. */
 const OF_POOL = /^(node|request|shell)\./;

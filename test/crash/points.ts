@@ -59,16 +59,18 @@ async function linesOf(file: string): Promise<string[]> {
 /** Steps that every kind of fact and action passes: there it matters which one it was. */
 const SHARED = /^(store|scheduler)\./;
 
-/** The first passing of each step, at the start and in a round; of the shared ones that a round passes often, the middle one as well. */
+/** The first passing of each step at the start, and in a round; of a shared one that a round passes often, the one in the middle. */
 function pointsOf(role: Role, started: readonly string[], round: readonly string[]): Point[] {
   const counts = new Map<string, number>();
   for (const name of round) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const fresh = [...new Set(started)].sort().map((name) => ({ role, name, pass: 1, fresh: true }));
+  const starts = new Set(started);
+  const fresh = [...starts].sort().map((name) => ({ role, name, pass: 1, fresh: true }));
   const lived = [...counts]
     .toSorted(([a], [b]) => a.localeCompare(b))
     .flatMap(([name, count]) => {
-      const later = SHARED.test(name) && count > 8 ? [Math.ceil(count / 2)] : [];
-      return [1, ...later].map((pass) => ({ role, name, pass }));
+      const middle = SHARED.test(name) && count > 8 ? [Math.ceil(count / 2)] : [];
+      const first = middle.length > 0 && starts.has(name) ? [] : [1];
+      return [...first, ...middle].map((pass) => ({ role, name, pass }));
     });
   return [...fresh, ...lived];
 }

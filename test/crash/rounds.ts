@@ -116,7 +116,7 @@ export async function settled(
   while (Date.now() < until) {
     left = await leftOver(site, door, expected, until).catch(messageOf);
     if (left === '') return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const instance = await door.ready(10_000).catch(() => undefined);
   const ledger =
