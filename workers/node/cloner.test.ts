@@ -195,6 +195,14 @@ describe('zuul-cloner', () => {
     expect(cloner([upstream(), 'org/two'], { ZUUL_CACHE_DIR: cache }).out).not.toContain('from the cache');
   });
 
+  test('a cache that is of no use is said, and does not matter', () => {
+    const cache = mkdtempSync(join(home, 'cache-'));
+    mkdirSync(join(cache, 'org/three/.git'), { recursive: true });
+    const { code, out } = cloner([upstream(), 'org/three'], { ZUUL_CACHE_DIR: cache });
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining('that is of no use') });
+    expect(readme('org/three')).toContain('up org/three');
+  });
+
   test('a server that cannot be reached ends it, a repository that is not there too', () => {
     const away = cloner(['http://127.0.0.1:9', 'org/one']);
     expect(away.code).toBe(1);
