@@ -10,7 +10,7 @@ import type { GitMerger } from '../workers/merger.ts';
 import type { Part } from '../workers/runtime.ts';
 import type { Core } from './core.ts';
 import type { Door } from './door.ts';
-import type { Gerrits } from './parts/gerrits.ts';
+import type { Gerrits } from './gerrits.ts';
 import type { Reloads } from './reload/reloads.ts';
 import { sitePath } from './site.ts';
 import { type Site } from './sitekeys.ts';

@@ -11,8 +11,7 @@ import { runPipeline } from '../pipelines/rules.ts';
 import { passwordDefaults, withParameters } from '../pipelines/sealed.ts';
 import { openFor, sealedParams, sealFor } from '../workers/secrets/params.ts';
 import type { SecretRule, SecretSettings } from '../workers/secrets/settings.ts';
-import type { House } from './house.ts';
-import { type SitePlaces, sitePath } from './site.ts';
+import { type SiteHome, type SitePlaces, sitePath } from './site.ts';
 import { type Site } from './sitekeys.ts';
 
 /** The secrets of the site file, with every path made absolute. */
@@ -37,21 +36,18 @@ export function secretSettings(
 }
 
 /** The secret parameters of requests, under the key of the site. */
-export function siteParams(house: Pick<House, 'site' | 'base'>, store: Store): SealedParams {
-  return sealedParams(store, secretSettings(house.site, house.base).store.key);
+export function siteParams(home: SiteHome, store: Store): SealedParams {
+  return sealedParams(store, secretSettings(home.site, home.base).store.key);
 }
 
 /** What the defaults of all password parameters are sealed for. */
 const DEFAULTS = 'defaults';
 
 /** A configuration as the database may hold it: without the defaults of password parameters, which go along sealed. */
-export async function sealDefaults(
-  house: Pick<House, 'site' | 'base'>,
-  config: SiteConfig,
-): Promise<SiteConfig> {
+export async function sealDefaults(home: SiteHome, config: SiteConfig): Promise<SiteConfig> {
   const defaults = passwordDefaults(config.jobs);
   if (Object.keys(defaults).length === 0) return config;
-  const { key } = secretSettings(house.site, house.base).store;
+  const { key } = secretSettings(home.site, home.base).store;
   const without = (job: unknown, name: string): unknown =>
     withParameters(job, Object.fromEntries(Object.keys(defaults[name] ?? {}).map((each) => [each, ''])));
   const texts = Object.entries(defaults).map(([name, params]) => [name, JSON.stringify(params)]);
@@ -63,12 +59,9 @@ export async function sealDefaults(
 }
 
 /** The jobs of a configuration with the defaults of their password parameters. */
-export async function jobsWithDefaults(
-  house: Pick<House, 'site' | 'base'>,
-  config: SiteConfig,
-): Promise<SiteConfig['jobs']> {
+export async function jobsWithDefaults(home: SiteHome, config: SiteConfig): Promise<SiteConfig['jobs']> {
   if (config.sealed === undefined) return config.jobs;
-  const { key } = secretSettings(house.site, house.base).store;
+  const { key } = secretSettings(home.site, home.base).store;
   const defaults = await openFor(DEFAULTS, config.sealed, key);
   const jobs = Object.entries(config.jobs).map(([name, job]): [string, unknown] => {
     const text = own(defaults, name);

@@ -9,6 +9,12 @@ import { Site } from './sitekeys.ts';
 
 /** Reading `stackgate.yaml`: its keys are in sitekeys.ts. */
 
+/** A site, and where relative paths of its file start. */
+export interface SiteHome {
+  readonly site: Site;
+  readonly base: string;
+}
+
 export interface SiteRead {
   readonly site?: Site;
   readonly problems: readonly Problem[];

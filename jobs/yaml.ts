@@ -1,17 +1,12 @@
 import { type Event, parseEvents, YAMLException } from 'js-yaml';
-import {
-  createPlaces,
-  indexText,
-  type PartSpot,
-  type PlaceBook,
-  type Places,
-  type TextIndex,
-} from './places.ts';
-import type { Place, Problem, SourceFile } from './problem.ts';
+import { createPlaces, indexText, type Places, type TextIndex } from './places.ts';
+import type { Problem, SourceFile } from './problem.ts';
 import { compose } from './yaml/compose.ts';
 import { conflictProblems } from './yaml/conflict.ts';
 import { syntaxProblem } from './yaml/error.ts';
-import { Refusal } from './yaml/reader.ts';
+import { Refusal, type YamlOptions } from './yaml/reader.ts';
+
+export type { Anchor, TaggedNode, YamlOptions } from './yaml/reader.ts';
 
 /**
  * YAML 1.1 as PyYAML reads it, because that is what every existing layout and JJB file was written for. js-yaml parses;
@@ -24,32 +19,6 @@ import { Refusal } from './yaml/reader.ts';
  * Aliases are shared, not copied, so a small file can describe a tree that no walker survives. The size a tree would have
  * without sharing is therefore counted while it is built, and the reader stops at a million nodes.
  */
-
-export interface TaggedNode {
-  readonly tag: string;
-  readonly kind: 'scalar' | 'sequence' | 'mapping';
-  readonly value: unknown;
-  readonly at: Place;
-}
-
-export interface YamlOptions {
-  /** By tag as written (`!include:`): what a tagged node stands for. */
-  readonly tags?: Readonly<Record<string, (node: TaggedNode) => unknown>>;
-  /** Below these tags scalars stay the text that was written. */
-  readonly textTags?: readonly string[];
-  /** Keep `1.0` apart from `1` (see `Float`). Without it both are the number 1. */
-  readonly exactFloats?: boolean;
-  /** Several files may share one book of places. */
-  readonly places?: PlaceBook;
-  /** Anchors known before the first line, and after the call also those of this file (JJB's `retain_anchors`). */
-  readonly anchors?: Map<string, Anchor>;
-}
-
-export interface Anchor {
-  readonly value: unknown;
-  readonly weight: number;
-  readonly at: PartSpot;
-}
 
 export interface YamlRead {
   /** `null` for an empty text and after a syntax error; after other errors what could be read of it. */

@@ -1,7 +1,7 @@
 import type { SiteConfig } from '../../pipelines/ports.ts';
 import { openRedis } from '../../workers/redis/link.ts';
 import { openPostgres } from '../../workers/store/postgres.ts';
-import { gerritSettings } from '../parts/gerrits.ts';
+import { gerritSettings } from '../gerrits.ts';
 import { sitePath } from '../site.ts';
 import type { Site } from '../sitekeys.ts';
 import { type Finding, look } from './finding.ts';

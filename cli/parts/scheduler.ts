@@ -7,11 +7,11 @@ import { digestOf, emptyWorld, worldFrom } from '../../pipelines/world.ts';
 import { dispatcher } from '../../workers/dispatch.ts';
 import { runScheduler, type SchedulerLine } from '../../workers/scheduler.ts';
 import { gitUrl, publicUrl } from '../addresses.ts';
+import { gerritSettings } from '../gerrits.ts';
 import { tell } from '../hands.ts';
 import { type House, need, type PartOf } from '../house.ts';
 import { sealDefaults } from '../secrets.ts';
 import { knownAccounts } from '../sitekeys.ts';
-import { gerritSettings } from './gerrits.ts';
 
 /** The kernel, when its turn to lead comes; and the configuration it plans by. */
 export const scheduler =

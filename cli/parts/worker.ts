@@ -14,6 +14,7 @@ import { fetchHand, mailHand } from '../../workers/reporter.ts';
 import { siteSecrets } from '../../workers/secrets/secrets.ts';
 import { publicUrl } from '../addresses.ts';
 import type { Core } from '../core.ts';
+import { scpHosts, smtpSettings } from '../gerrits.ts';
 import { handOptions } from '../hands.ts';
 import { type House, logsOf, need, type PartOf } from '../house.ts';
 import { localNodes } from '../nodepool.ts';
@@ -21,7 +22,6 @@ import { readPlugins } from '../plugins.ts';
 import { jobsWithDefaults, secretSettings, siteParams } from '../secrets.ts';
 import { sitePath } from '../site.ts';
 import { readSlaveScripts } from '../slavescripts.ts';
-import { scpHosts, smtpSettings } from './gerrits.ts';
 import { entersNodes, shellsOf } from './machines.ts';
 
 /** The hands that ask, build and mail. */

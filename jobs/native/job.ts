@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import type { Builder } from '../definition/builder.ts';
 import { Network } from '../definition/network.ts';
+import type { Publisher } from '../definition/publisher.ts';
 import type { Binding, JobDefinition, Timeout } from '../definition.ts';
 import { parseLabel } from '../label.ts';
-import type { Parts } from './plugin.ts';
 import { AfterSteps, Artifact, Mail, Publish, Result, writePublishers } from './publish.ts';
 import { Step, writeStep } from './step.ts';
 import { compact, Duration, Value, Variable, writeDuration } from './words.ts';
@@ -167,6 +168,12 @@ export const NativeFile = z.strictObject({
     )
     .describe('Jobs by name.'),
 });
+
+/** What its steps and publishers come to. */
+export interface Parts {
+  readonly builders: readonly Builder[];
+  readonly publishers: readonly Publisher[];
+}
 
 export function definitionOf(
   name: string,

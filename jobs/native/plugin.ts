@@ -4,16 +4,11 @@ import { isDict } from '../jjb/python.ts';
 import type { OwnParts } from '../own.ts';
 import type { Places } from '../places.ts';
 import { didYouMean, type Place, type Problem } from '../problem.ts';
-import type { NativeJob } from './job.ts';
+import type { NativeJob, Parts } from './job.ts';
 import type { NativePublisher } from './publish.ts';
 import type { NativeStep, PluginStep } from './step.ts';
 
 /** The site's own builders and publishers in native jobs: asked what they do, and whether they are used well. */
-
-export interface Parts {
-  readonly builders: readonly Builder[];
-  readonly publishers: readonly Publisher[];
-}
 
 interface Scene {
   readonly own: OwnParts;

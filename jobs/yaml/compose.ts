@@ -1,8 +1,8 @@
 import { EVENT_ID, type Event, SCALAR_STYLE } from 'js-yaml';
 import type { KeySpots, PartSpot } from '../places.ts';
-import type { Anchor } from '../yaml.ts';
 import { keyName, scalarText, scalarValue, startOf, tagOf } from './nodes.ts';
 import {
+  type Anchor,
   anchorOnce,
   duplicateKey,
   problem,

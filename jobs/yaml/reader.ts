@@ -1,8 +1,33 @@
-import type { PlaceBook, TextIndex } from '../places.ts';
-import { didYouMean, type Problem } from '../problem.ts';
-import type { Anchor, YamlOptions } from '../yaml.ts';
+import type { PartSpot, PlaceBook, TextIndex } from '../places.ts';
+import { didYouMean, type Place, type Problem } from '../problem.ts';
 
 /** What the composer works with, and how it says what is wrong. */
+
+export interface TaggedNode {
+  readonly tag: string;
+  readonly kind: 'scalar' | 'sequence' | 'mapping';
+  readonly value: unknown;
+  readonly at: Place;
+}
+
+export interface YamlOptions {
+  /** By tag as written (`!include:`): what a tagged node stands for. */
+  readonly tags?: Readonly<Record<string, (node: TaggedNode) => unknown>>;
+  /** Below these tags scalars stay the text that was written. */
+  readonly textTags?: readonly string[];
+  /** Keep `1.0` apart from `1` (see `Float`). Without it both are the number 1. */
+  readonly exactFloats?: boolean;
+  /** Several files may share one book of places. */
+  readonly places?: PlaceBook;
+  /** Anchors known before the first line, and after the call also those of this file (JJB's `retain_anchors`). */
+  readonly anchors?: Map<string, Anchor>;
+}
+
+export interface Anchor {
+  readonly value: unknown;
+  readonly weight: number;
+  readonly at: PartSpot;
+}
 
 export interface Reader {
   readonly text: string;

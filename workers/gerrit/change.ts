@@ -1,7 +1,6 @@
 import { type Approval, type Change, ChangeStatus } from '../../pipelines/change.ts';
 import { toAccount } from './event.ts';
 import { compact, type WireChange, type WireDependency, type WirePatchSet } from './schema.ts';
-import type { Vote } from './transport.ts';
 
 /** A change as a query described it, with the neighbours Gerrit named but nobody has looked at yet. */
 export interface ReadChange {
@@ -79,6 +78,12 @@ function approvalsOf(patchset: WirePatchSet): Approval[] {
     if (label === undefined || label === 'SUBM' || value === undefined || value === 0) return [];
     return [{ label, value, by: toAccount(by), grantedOn: (grantedOn ?? 0) * 1000 }];
   });
+}
+
+export interface Vote {
+  readonly label: string;
+  readonly value: number;
+  readonly username: string | undefined;
 }
 
 export function votesOf(wire: WireChange): Vote[] {

@@ -1,5 +1,5 @@
 import type { ChangeStatus } from '../../pipelines/change.ts';
-import type { ReadChange } from './change.ts';
+import type { ReadChange, Vote } from './change.ts';
 
 /**
  * What we ask of a Gerrit, whatever it is asked over: SSH commands (overssh.ts) or REST (overrest.ts), chosen per connection.
@@ -48,12 +48,6 @@ export interface Talk {
   readonly messages: readonly Message[];
   /** On the current patchset, zeros left out. */
   readonly votes: readonly Vote[];
-}
-
-export interface Vote {
-  readonly label: string;
-  readonly value: number;
-  readonly username: string | undefined;
 }
 
 export interface Message {
