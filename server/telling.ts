@@ -17,7 +17,7 @@ const FORMS: readonly { readonly mark: Buffer; readonly form: RegExp; readonly k
   // pytest: `FAILED tests/test_x.py::test_y - AssertionError`
   { mark: Buffer.from('FAILED '), form: /^FAILED \S{1,400}::\S{1,400}/, kind: 'test' },
   // TAP: `not ok 3 - test_y`
-  { mark: Buffer.from('not ok '), form: /^not ok \d{1,6}\b/, kind: 'test' },
+  { mark: Buffer.from('not ok'), form: /^not ok \d{1,6}\b/, kind: 'test' },
   // DevStack's die(): `[ERROR] /opt/stack/devstack/functions-common:600 g-api did not start`
   { mark: Buffer.from('[ERROR] '), form: /^(?:\[Call Trace\]|\[ERROR\] \S{1,300}:\d{1,6} )/, kind: 'setup' },
 ];

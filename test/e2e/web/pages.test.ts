@@ -123,6 +123,8 @@ describe.skipIf(findChromium() === undefined)('the web application', () => {
     await page.getByText('The change', { exact: true }).waitFor();
     await page.getByRole('heading', { name: /In step 2/ }).waitFor();
     await page.getByText('AssertionError: 200 != 503').last().waitFor();
+    const telling = page.getByRole('region', { name: 'Lines that tell what went wrong' });
+    await telling.getByText('not ok 41 - test_attach_volume').waitFor();
     await page.screenshot({ path: join(shots, 'build.png'), fullPage: true });
     await page.getByRole('link', { name: 'Console', exact: true }).click();
     await page.waitForURL(/console#L\d+$/);
