@@ -9,7 +9,7 @@ import type { Row, WorldPatch } from '../pipelines/ports.ts';
  * - `all` and `get` see every commit that resolved before they were called.
  *
  * Tables: `node`, `request`, `hold`, `offline`, `image`, `preparation`, `config` (what nodepool.yaml said, and what of it is
- * still as it was before), and `counter` (the last node id given).
+ * still as it was before), `why` (why requests wait, for other processes), and `counter` (the last node id given).
  */
 export interface PoolRecords {
   all(): Promise<Row[]>;

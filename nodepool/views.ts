@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import type { Row } from '../pipelines/ports.ts';
 import { standingOf } from './changing.ts';
 import type { PoolConfig, ProviderConfig } from './config/config.ts';
 import { leaving } from './config/standing.ts';
@@ -79,6 +81,16 @@ export interface PoolRowsRead {
   readonly holds: readonly HoldRecord[];
   readonly offline: readonly OfflineRecord[];
   readonly config: ConfigRecord | undefined;
+  /** Why requests wait, as the launcher last wrote it down for other processes. */
+  readonly why: ReadonlyMap<string, string>;
+}
+
+/** By request. */
+const Why = z.record(z.string(), z.string());
+
+/** The row that tells other processes why requests wait. */
+export function whyRow(waiting: readonly { readonly id: string; readonly why: string }[]): Row {
+  return { table: 'why', key: 'all', value: Object.fromEntries(waiting.map(({ id, why }) => [id, why])) };
 }
 
 export async function readPoolRows(records: PoolRecords): Promise<PoolRowsRead> {
@@ -90,6 +102,7 @@ export async function readPoolRows(records: PoolRecords): Promise<PoolRowsRead> 
     holds: of('hold').map((value) => HoldRecord.parse(value)),
     offline: of('offline').map((value) => OfflineRecord.parse(value)),
     config: of('config').map((value) => ConfigRecord.parse(value))[0],
+    why: new Map(Object.entries(Why.catch({}).parse(of('why')[0] ?? {}))),
   };
 }
 

@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readPoolRows } from '../../nodepool/views.ts';
 import type { ChangeFetched } from '../../pipelines/event.ts';
 import { statusOf } from '../../pipelines/status.ts';
 import { emptyWorld, siteRow, type World } from '../../pipelines/world.ts';
@@ -55,7 +56,10 @@ async function serverPorts(house: House): Promise<ServerPorts> {
   const { made, version } = house;
   const { store, site } = need(house, 'core');
   const live = () => (made.world === undefined ? [] : liveBuilds(made.world));
-  const waiting = async () => new Map((await made.nodes?.waiting())?.map(({ id, why }) => [id, why]));
+  const waiting = async () => {
+    const said = (await made.nodes?.waiting())?.map(({ id, why }): [string, string] => [id, why]);
+    return said === undefined ? (await readPoolRows(need(house, 'core').records)).why : new Map(said);
+  };
   const connections = Object.keys(house.site.connections).filter(
     (name) => house.site.connections[name]?.driver === 'gerrit',
   );

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launcher } from '../../nodepool/launcher.ts';
 import type { PoolRecords } from '../../nodepool/records.ts';
+import { whyRow } from '../../nodepool/views.ts';
 import { asFault, Fault } from '../../pipelines/fault.ts';
 import type { Claim } from '../../pipelines/ports.ts';
 import { handle } from '../../workers/handle.ts';
@@ -29,7 +30,7 @@ export const nodes: PartOf = (house) => ({
         mine = await openAlone(house).catch((caught: unknown) => passing(house, caught));
       }
       pool = mine.pool;
-      await Promise.race([pool.running, mine.lost, follow(mine.current, stop), aborted(stop)]);
+      await Promise.race([pool.running, mine.lost, follow(mine, stop), aborted(stop)]);
     };
     return {
       running: live(),
@@ -52,12 +53,14 @@ const TRY = 1_000;
 /** ms between looks whether another nodepool.yaml is in force. */
 const LOOK = 1_000;
 
-/** Puts in force in the pool what is in force in the kernel. */
-async function follow(current: () => Promise<void>, stop: AbortSignal): Promise<void> {
+/** Puts in force in the pool what is in force in the kernel, and tells other processes why requests wait. */
+async function follow({ current, tell }: Mine, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     await sleep(LOOK, undefined, { signal: stop }).catch(() => undefined);
+    if (stop.aborted) return;
     // A database that is away is told of by its watch.
-    if (!stop.aborted) await current().catch(() => undefined);
+    await current().catch(() => undefined);
+    await tell().catch(() => undefined);
   }
 }
 
@@ -65,6 +68,8 @@ interface Mine {
   readonly pool: Launcher;
   /** Takes the nodepool.yaml that is in force, if it is another one. */
   readonly current: () => Promise<void>;
+  /** Writes down why requests wait, where that is another reason than before. */
+  readonly tell: () => Promise<void>;
   readonly lost: Promise<never>;
 }
 
@@ -75,7 +80,8 @@ async function openAlone(house: House): Promise<Mine | undefined> {
   if (claim === undefined) return undefined;
   const inForce = poolInForce(house);
   let config = await inForce();
-  const pool = await openNodes(house, alone(core.records, claim), config);
+  const records = alone(core.records, claim);
+  const pool = await openNodes(house, records, config);
   house.made.nodes = pool;
   house.made.preparations = await openPreparing(house, pool, reachOf(house));
   const options = handOptions(house);
@@ -84,6 +90,16 @@ async function openAlone(house: House): Promise<Mine | undefined> {
     if (now === config) return;
     config = now;
     await pool.reconfigure(now);
+  };
+  let told: string | undefined;
+  const tell = async (): Promise<void> => {
+    // Where the server is this process it asks the pool itself.
+    if (house.roles.has('server')) return;
+    const row = whyRow(await pool.waiting());
+    const text = JSON.stringify(row.value);
+    if (text === told) return;
+    await records.commit({ put: [row], drop: [] });
+    told = text;
   };
   // Whoever asks was planned by what is in force, and must not be refused by what was before.
   const acquire: Launcher['acquire'] = async (request, signal) => {
@@ -95,6 +111,7 @@ async function openAlone(house: House): Promise<Mine | undefined> {
   return {
     pool,
     current,
+    tell,
     lost: new Promise((_, reject) => {
       claim.lost.addEventListener('abort', () => reject(takenOver()), { once: true });
     }),

@@ -30,8 +30,9 @@ export function poolPort(house: House): PoolPort {
   return {
     nodes: async () => (await rows()).nodes.map(nodeView),
     async requests() {
-      const { requests, nodes } = await rows();
-      const why = new Map((await made.nodes?.waiting())?.map((each) => [each.id, each.why]));
+      const { requests, nodes, why: written } = await rows();
+      const said = (await made.nodes?.waiting())?.map(({ id, why }): [string, string] => [id, why]);
+      const why = said === undefined ? written : new Map(said);
       return requests.map((request) => requestView(request, nodes, why.get(request.id)));
     },
     labels: async () => labelViews(await inForce(), await rows()),
