@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { noOwnParts, type OwnParts } from '../jobs/own.ts';
 import type { Problem } from '../jobs/problem.ts';
-import type { OwnPublishers } from '../workers/publishers/own.ts';
+import type { OwnPublishers } from '../workers/publishers/plugin.ts';
 import { sitePath } from './site.ts';
 import { type Site } from './sitekeys.ts';
 

@@ -1,7 +1,7 @@
 import type { Copy, WhichBuild } from '../jobs/definition/builder.ts';
 import { unreachable } from '../pipelines/unreachable.ts';
+import type { Settled, WaitsFor } from './held.ts';
 import type { Neighbours, PastBuild } from './neighbours.ts';
-import type { Settled, WaitsFor } from './waits.ts';
 
 /** Jenkins' Copy Artifact: which build of another job, and what a build without one means. */
 

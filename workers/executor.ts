@@ -20,6 +20,7 @@ import { type Bound, bindSecrets } from './bindings.ts';
 import { type BuildConsole, buildConsole } from './console.ts';
 import { crashpoint } from './crashpoint.ts';
 import type { Hand } from './handle.ts';
+import type { WaitsFor } from './held.ts';
 import { lifeOf } from './life.ts';
 import type { Neighbours } from './neighbours.ts';
 import { openPublishing } from './publish.ts';
@@ -31,7 +32,7 @@ import { classify, inWords, worse } from './results/classify.ts';
 import { followSteps } from './run.ts';
 import { type NodeTools, type PlannedBuild, shellBuild } from './steps.ts';
 import { limitByHistory } from './timeouts.ts';
-import { settledSteps, type WaitsFor } from './waits.ts';
+import { settledSteps } from './waits.ts';
 
 /**
  * The hand that builds. It may be killed at any line and is then run again from the top under the same action, so every part of

@@ -2,13 +2,14 @@ import { planSteps } from '../jobs/script.ts';
 import type { CollectedFile, LogFolder, ShellBuild, ShellExit } from '../pipelines/ports.ts';
 import type { BuildConsole } from './console.ts';
 import { crashpoint } from './crashpoint.ts';
+import type { WaitsFor } from './held.ts';
 import { lifeOf } from './life.ts';
 import type { Publishing } from './publishers/publishing.ts';
 import { redacted } from './redact.ts';
 import { type Verdict, worse } from './results/classify.ts';
 import { followSteps } from './run.ts';
 import { shellStep } from './steps.ts';
-import { settledSteps, type WaitsFor } from './waits.ts';
+import { settledSteps } from './waits.ts';
 
 /** What the publishers of one build share. */
 

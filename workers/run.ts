@@ -1,7 +1,8 @@
 import { asFault } from '../pipelines/fault.ts';
 import type { ShellExit } from '../pipelines/ports.ts';
 import type { BuildConsole } from './console.ts';
-import { answerWaits, type WaitsFor } from './waits.ts';
+import type { WaitsFor } from './held.ts';
+import { answerWaits } from './waits.ts';
 
 /** Follows a supervised build to its end into the console, and answers the steps of it that wait meanwhile. */
 export async function followSteps(

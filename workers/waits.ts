@@ -2,13 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Copy, Threshold, Trigger } from '../jobs/definition/builder.ts';
 import { parametersFile } from '../jobs/script/generated.ts';
-import { type PlannedStep } from '../jobs/script.ts';
-import type { BuildAction } from '../pipelines/action.ts';
 import { Fault } from '../pipelines/fault.ts';
-import type { CollectedFile, SealedParams, Shell, Store } from '../pipelines/ports.ts';
+import type { CollectedFile, Shell } from '../pipelines/ports.ts';
 import { partParams } from '../pipelines/sealed.ts';
 import { chosenBuild } from './copy.ts';
 import { crashpoint } from './crashpoint.ts';
+import { Settled, type WaitsFor } from './held.ts';
 import { jenkinsResult, type Neighbours, rankOf } from './neighbours.ts';
 import { hiddenIn } from './redact.ts';
 
@@ -16,41 +15,6 @@ import { hiddenIn } from './redact.ts';
  * Steps that wait for something that is not on their node: builds of other jobs, artifacts of other builds. What becomes of
  * such a step is settled once and written down under a name of its own; after a restart the same answer is given again.
  */
-
-export interface WaitsFor {
-  readonly action: BuildAction;
-  readonly shell: Shell;
-  /** The supervised build whose steps these are. */
-  readonly build: string;
-  readonly steps: readonly PlannedStep[];
-  readonly neighbours: Neighbours | undefined;
-  readonly secrecy: Secrecy;
-  readonly effects: Pick<Store, 'effect' | 'saveEffect'>;
-}
-
-/** What of a build's parameters nobody may read, and how they are handed on. */
-export interface Secrecy {
-  /** Password parameters of this build. */
-  readonly given: Readonly<Record<string, string>>;
-  /** Texts that must stand nowhere. */
-  readonly hidden: readonly string[];
-  /** Names of the password parameters of a job. */
-  passwords(job: string): Promise<readonly string[]>;
-  readonly sealed: SealedParams | undefined;
-}
-
-const Settled = z.object({
-  /** What the step says and ends with. */
-  message: z.string(),
-  code: z.number(),
-  /** Variables for later steps. */
-  variables: z.record(z.string(), z.string()),
-  /** What it makes of the build. */
-  result: z.enum(['UNSTABLE', 'FAILURE']).optional(),
-  /** Where artifacts are taken from. */
-  from: z.string().optional(),
-});
-export type Settled = z.infer<typeof Settled>;
 
 type Asked = Extract<z.infer<typeof Phase>, { phase: 'asked' }>;
 

@@ -1,7 +1,7 @@
 import type { JobRule, JobTree, Layout, Pipeline, ProjectRule } from '../layout.ts';
 import { type Functions, isMetajob, type JobEntry, readJobEntry } from './jobs.ts';
 import { lintIdle, lintLabels, lintOrder } from './lint.ts';
-import { sameAs } from './memory.ts';
+import { type LayoutMemory, sameAs } from './memory.ts';
 import { type JobRules, jobRules } from './metajobs.ts';
 import { type PipelineRead, readPipeline } from './pipelines.ts';
 import { type Known, type ProjectRead, readProject, readTemplate, type Template } from './projects.ts';
@@ -21,7 +21,12 @@ import {
 } from './reading.ts';
 
 /** What the sections of all files make together. */
-export function assemble(reading: Reading, roots: readonly Fields[], declared: Functions): Layout {
+export function assemble(
+  reading: Reading,
+  roots: readonly Fields[],
+  declared: Functions,
+  memory?: LayoutMemory,
+): Layout {
   const pipelineItems = section(reading, roots, 'pipelines', true);
   const jobItems = section(reading, roots, 'jobs', false);
   const templateItems = section(reading, roots, 'project-templates', false);
@@ -40,10 +45,11 @@ export function assemble(reading: Reading, roots: readonly Fields[], declared: F
     if (!templates.has(template.name)) templates.set(template.name, template);
   }
   const known = { pipelines: names, templates, total: { positions: 0 } };
-  const projects = readProjects(reading, projectItems, known, [...names, ...templateItems.map(valueOf)]);
+  const asked = [...names, ...templateItems.map(valueOf)];
+  const projects = readProjects(reading, projectItems, known, asked, memory);
   for (const items of [pipelineItems, jobItems, projectItems, templateItems]) checkUnique(reading, items);
 
-  const rules = rulesFor(reading, entries);
+  const rules = rulesFor(entries, memory);
   const mentions = new Map<string, At>();
   for (const project of projects) {
     for (const [name, at] of project.mentions) if (!mentions.has(name)) mentions.set(name, at);
@@ -80,8 +86,8 @@ function readProjects(
   items: readonly At[],
   known: Known,
   asked: readonly unknown[],
+  memory: LayoutMemory | undefined,
 ): ProjectRead[] {
-  const { memory } = reading;
   const before = sameAs(asked, memory?.projects?.asked) ? memory?.projects?.read : undefined;
   const kept = new Map<unknown, ProjectRead>();
   const projects = read(items, (at) => {
@@ -97,8 +103,7 @@ function readProjects(
 }
 
 /** The rules of before, if every entry is what it was and where it was. */
-function rulesFor(reading: Reading, entries: readonly JobEntry[]): JobRules {
-  const { memory } = reading;
+function rulesFor(entries: readonly JobEntry[], memory: LayoutMemory | undefined): JobRules {
   if (memory === undefined) return jobRules(entries);
   const asked = entries.flatMap(({ at, place }) => [at.value, place]);
   if (memory.rules === undefined || !sameAs(asked, memory.rules.asked)) {

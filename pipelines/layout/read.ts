@@ -52,7 +52,6 @@ export function readLayout(sources: readonly SourceFile[], options: LayoutOption
     places: { of: (node, key) => book.of(node, key) ?? pieces?.places.of(node, key) },
     problems: [],
     labels: [],
-    ...(memory === undefined ? {} : { memory }),
   };
   const readFile = (source: SourceFile): unknown => {
     const value = pieces?.read(source);
@@ -62,7 +61,7 @@ export function readLayout(sources: readonly SourceFile[], options: LayoutOption
     return whole.value === null && whole.problems.some(isError) ? undefined : whole.value;
   };
   const roots = readRoots(reading, readFile, sources, options);
-  const layout = roots.length === 0 ? undefined : assemble(reading, roots, functions);
+  const layout = roots.length === 0 ? undefined : assemble(reading, roots, functions, memory);
   const broken = reading.problems.some(isError);
   pieces?.end();
   if (broken && memory !== undefined) forget(memory, asked);

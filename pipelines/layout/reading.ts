@@ -2,7 +2,6 @@ import type { Places } from '../../jobs/places.ts';
 import { didYouMean, type Place, type Problem } from '../../jobs/problem.ts';
 import type { Layout } from '../layout.ts';
 import { checkPattern, type PatternUse } from '../pattern.ts';
-import type { LayoutMemory } from './memory.ts';
 
 /**
  * What the parts of the reader share: where a value stands, what is wrong with it, and typed questions to a mapping. Nothing
@@ -17,8 +16,6 @@ export interface Reading {
   readonly problems: Problem[];
   /** Every label that votes are set or asked for, for the check of their spelling (lint.ts). */
   readonly labels: LabelUse[];
-  /** Of the reading before, if there was one. */
-  readonly memory?: LayoutMemory;
 }
 
 export interface LabelUse {

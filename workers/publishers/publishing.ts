@@ -6,7 +6,7 @@ import type { ArtifactLimits } from '../artifact.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { Verdict } from '../results/classify.ts';
 import type { Mailer } from './mailer.ts';
-import type { OwnPublishers } from './own.ts';
+import type { OwnPublishers } from './plugin.ts';
 import type { ScpHost } from './scphost.ts';
 
 /**
