@@ -83,7 +83,6 @@ async function openAlone(house: House): Promise<Mine | undefined> {
   const records = alone(core.records, claim);
   const pool = await openNodes(house, records, config);
   house.made.nodes = pool;
-  house.made.preparations = await openPreparing(house, pool, reachOf(house));
   const options = handOptions(house);
   const current = async (): Promise<void> => {
     const now = await inForce();
@@ -91,6 +90,7 @@ async function openAlone(house: House): Promise<Mine | undefined> {
     config = now;
     await pool.reconfigure(now);
   };
+  house.made.preparations = await openPreparing(house, pool, reachOf(house), current);
   let told: string | undefined;
   const tell = async (): Promise<void> => {
     // Where the server is this process it asks the pool itself.

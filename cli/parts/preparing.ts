@@ -13,10 +13,16 @@ import type { House } from '../house.ts';
 import type { GerritConnection } from '../sitekeys.ts';
 
 /** Preparing machines: the pool's part of it, with the repositories of this process. */
-export async function openPreparing(house: House, launcher: Launcher, reach: Reach): Promise<Preparations> {
+export async function openPreparing(
+  house: House,
+  launcher: Launcher,
+  reach: Reach,
+  current: () => Promise<void>,
+): Promise<Preparations> {
   return await openPreparations({
     pool: launcher,
     context: launcher.context,
+    current,
     connect: reach.connect,
     projects: (label, wanted) => projectsFor(house, launcher.context.standing.wanted, label, wanted),
   });

@@ -38,6 +38,8 @@ export interface Started {
 export interface PreparationTools {
   readonly pool: Lender;
   readonly context: Context;
+  /** Resolves when the pool has taken the nodepool.yaml that is in force. */
+  readonly current: () => Promise<void>;
   readonly connect: (node: LeasedNode) => Promise<NodeConnection>;
   readonly projects: (label: string, wanted: Prepare['projects']) => readonly Project[];
 }
@@ -60,6 +62,7 @@ export async function openPreparations(tools: PreparationTools): Promise<Prepara
 
   return {
     async start(label, wish, by) {
+      await tools.current();
       const planned = planTargets(label, wish, context.standing.wanted, desks.all);
       if (planned.kind === 'absent') return { kind: 'absent', reason: hinted(planned) };
       if (planned.kind === 'conflict') return planned;
