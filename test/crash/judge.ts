@@ -41,7 +41,9 @@ export function judge(site: CrashSite, expected: readonly Expected[]): Verdict {
   for (const left of livingBuilds(site.dir)) violations.push(`left running: ${left}`);
   const mails = mailsOf(site).size;
   if (mails !== mailsWanted(expected))
-    violations.push(`${mails} different mails were sent instead of ${mailsWanted(expected)}`);
+    violations.push(
+      `${mails} different mails were sent instead of ${mailsWanted(expected)}: ${subjectsOf(site).join('; ')}`,
+    );
   violations.push(...(site.machines?.soiled() ?? []));
   const reports = site.gerrit.reviews({ user: CI_USER });
   for (const review of reports) {
@@ -58,7 +60,16 @@ export function mailsWanted(expected: readonly Expected[]): number {
 
 /** By Message-ID: a mail whose sending was cut may come again under the same one. */
 export function mailsOf({ smtp }: CrashSite): Set<string> {
-  return new Set(smtp.received.map(({ text }) => /^Message-ID: *(\S+)/im.exec(text)?.[1] ?? text));
+  return new Set(smtp.received.map(({ text }) => headerOf(text, 'Message-ID') ?? text));
+}
+
+function subjectsOf({ smtp }: CrashSite): string[] {
+  return smtp.received.map(({ text }) => `${headerOf(text, 'Subject')} (${headerOf(text, 'Message-ID')})`);
+}
+
+/** A long header may begin on the line after its name. */
+function headerOf(text: string, name: string): string | undefined {
+  return new RegExp(`^${name}:\\s*(\\S.*)`, 'im').exec(text)?.[1];
 }
 
 function judgePatchset(site: CrashSite, wanted: Expected, marks: readonly Mark[]): string[] {
