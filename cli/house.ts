@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Launcher, LauncherEvents } from '../nodepool/launcher.ts';
+import type { Launcher } from '../nodepool/launcher.ts';
+import type { LauncherEvents } from '../nodepool/options.ts';
 import type { Preparations } from '../nodepool/prepare/preparations.ts';
 import type { SiteConfig } from '../pipelines/ports.ts';
 import type { World } from '../pipelines/world.ts';

@@ -3,10 +3,10 @@ import type { Book } from './book.ts';
 import type { Standing } from './config/standing.ts';
 import type { Say } from './desk.ts';
 import type { Desks } from './desks.ts';
-import type { LauncherOptions } from './launcher.ts';
 import { leasedNode } from './lease.ts';
 import type { Lives } from './life.ts';
 import { freed, leaseOf, type NodeRecord, type RequestRecord } from './node.ts';
+import type { LauncherOptions } from './options.ts';
 import { type Shape, shapeOf } from './shape.ts';
 
 /** What the rooms of the launcher share: the records, the providers, and those that wait in this process. */

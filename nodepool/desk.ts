@@ -1,6 +1,6 @@
 import { asFault } from '../pipelines/fault.ts';
-import type { ProviderView } from './allocate.ts';
 import type { ProviderConfig } from './config/config.ts';
+import type { ProviderView } from './ground.ts';
 import type { Probed, Provider, Resources, Setback } from './provider.ts';
 import { tighter } from './room.ts';
 import { type Timer, within } from './timer.ts';

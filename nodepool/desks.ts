@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Standing } from './config/standing.ts';
 import { type Desk, openDesk } from './desk.ts';
-import type { LauncherOptions } from './launcher.ts';
+import type { LauncherOptions } from './options.ts';
 
 /** One desk for each provider that is used, replaced when what nodepool.yaml says of it takes effect. */
 export interface Desks {

@@ -1,28 +1,12 @@
 import { asFault } from '../pipelines/fault.ts';
 import type { Lease } from '../pipelines/ports.ts';
 import { type Context, leaseFrom, nodesOf, refuse } from './context.ts';
+import { type Joined, type Ties } from './joiner.ts';
 import { freed, type NodeRecord, type RequestRecord, type RequestState } from './node.ts';
 import type { Shape } from './shape.ts';
 import { within } from './timer.ts';
 
 /** From a request that has all its nodes to a lease: the nodes are joined first, where something joins them. */
-
-/** Joins the nodes of a lease (network, /etc/nodepool) and parts them. Both are idempotent. */
-export interface Joiner {
-  /** `node`: the pool's id of the one to blame, where one is. */
-  up(ties: Ties, lease: Lease, signal: AbortSignal): Promise<Joined>;
-  /** For machines that outlive their lease. */
-  down(ties: Ties, lease: Lease, signal: AbortSignal): Promise<void>;
-}
-
-/** What makes several nodes one set. */
-export type Ties = Pick<Shape, 'network' | 'ready'> & Partial<Pick<Shape, 'groups'>>;
-
-export type Joined =
-  | { readonly kind: 'joined' }
-  /** Never with these nodes: what nodepool.yaml says of the set is wrong. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly node?: string | undefined; readonly reason: string };
 
 /** ms; ready scripts and installing Open vSwitch take their time, and have a deadline of their own. */
 export const joinDeadline = 50 * 60_000;

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeSet, SetMember } from './group.ts';
 import { groupScript, hostLines, knownHosts, nodepoolFiles } from './groupscript.ts';
 import { asRoot } from './network/script.ts';
+import type { NodeSet, SetMember } from './nodeset.ts';
 
 const key = { secret: 'PEM-OF-THE-SET\n', public: 'ssh-rsa AAAA', comment: 'stackgate:set-1' };
 const remote = { run: () => Promise.reject(new Error('nobody runs anything here')) };

@@ -1,7 +1,7 @@
-import type { NodeSet, SetMember } from './group.ts';
 import type { NodeFacts } from './network/facts.ts';
 import { closeFirewall, openFirewall } from './network/firewall.ts';
 import { call, saidNo } from './network/script.ts';
+import type { NodeSet, SetMember } from './nodeset.ts';
 import { quoted } from './remote.ts';
 
 /** What a node of a set must be told, as files and as scripts that put them there and take them away. */

@@ -3,20 +3,15 @@ import { Fault } from '../pipelines/fault.ts';
 import type { NodePool } from '../pipelines/ports.ts';
 import { openBook } from './book.ts';
 import { change, standingOf } from './changing.ts';
-import type { PoolConfig, ProviderConfig } from './config/config.ts';
+import type { PoolConfig } from './config/config.ts';
 import { stand } from './config/standing.ts';
 import type { Context } from './context.ts';
-import type { Say } from './desk.ts';
 import { openDesks } from './desks.ts';
-import type { Joiner } from './granting.ts';
-import type { Ended } from './holds.ts';
-import { type LaunchEnd, lives, type NodeTest } from './life.ts';
-import type { NodeRecord, RequestRecord } from './node.ts';
+import { type LaunchEnd, lives } from './life.ts';
+import type { NodeRecord } from './node.ts';
+import { type LauncherOptions } from './options.ts';
 import { type Planner, planner } from './planning.ts';
 import { poolOver } from './pool.ts';
-import type { Provider } from './provider.ts';
-import type { PoolRecords } from './records.ts';
-import type { Timer } from './timer.ts';
 import { watchProvider } from './watch.ts';
 
 /**
@@ -26,36 +21,6 @@ import { watchProvider } from './watch.ts';
  *
  * One process of a site is the launcher. Others need of the pool only what a lease says, and that is in the records.
  */
-
-export interface LauncherOptions {
-  /** 16 hex: the mark of our machines. */
-  readonly site: string;
-  /** What nodepool.yaml says at the start. */
-  readonly config: PoolConfig;
-  /** Those that no nodepool.yaml has: this machine. */
-  readonly providers: readonly { readonly provider: Provider; readonly config: ProviderConfig }[];
-  readonly open: (config: ProviderConfig) => Provider;
-  readonly records: PoolRecords;
-  readonly timer: Timer;
-  /** In [0, 1): spreads what is tried again. */
-  readonly random: () => number;
-  readonly test: NodeTest;
-  /** Joins the nodes of a lease before it is granted. */
-  readonly join?: Joiner | undefined;
-  /** How a build ended, when somebody wants its nodes held. */
-  readonly ended?: ((build: string) => Promise<Ended | undefined>) | undefined;
-  readonly events?: Partial<LauncherEvents> | undefined;
-  /** Told the names of the durable steps as they are passed: `node.building.before`, `request.granted.after` ... */
-  readonly passed?: ((name: string) => void) | undefined;
-  readonly log?: Say | undefined;
-}
-
-/** What metrics count. */
-export interface LauncherEvents {
-  launched(node: NodeRecord, end: LaunchEnd, ms: number): void;
-  granted(request: RequestRecord, ms: number): void;
-  leaked(provider: string): void;
-}
 
 export interface Launcher extends NodePool {
   /** Another nodepool.yaml is in force: what it no longer has is drained. Resolves when that is written down. */

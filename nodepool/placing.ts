@@ -1,4 +1,4 @@
-import type { Ground } from './allocate.ts';
+import type { Ground } from './ground.ts';
 import type { NodeRecord, RequestRecord } from './node.ts';
 import type { Place, Resources } from './provider.ts';
 import { lacks, nothing, plus } from './room.ts';

@@ -1,17 +1,10 @@
-import {
-  type Allocation,
-  allocate,
-  type Demand,
-  type Order,
-  type Plan,
-  type ProviderView,
-  type Situation,
-} from './allocate.ts';
+import { type Allocation, allocate, type Demand, type Order, type Plan, type Situation } from './allocate.ts';
 import { isLeaving, settleChange } from './changing.ts';
 import { leaving } from './config/standing.ts';
 import { type Context, forget, labelOf, nodesOf, refuse, shapeFor } from './context.ts';
 import type { Desk } from './desk.ts';
 import { settle } from './granting.ts';
+import { type ProviderView } from './ground.ts';
 import { freed, isStock, type NodeRecord, offlineKey, type RequestRecord } from './node.ts';
 import { starving } from './order.ts';
 import { currentImage, whyNotNewest } from './prepare/images.ts';

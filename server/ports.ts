@@ -13,6 +13,7 @@ import type {
 } from './contract/nodes.ts';
 import type { BuildView, HealthView, RunView, ZuulStatus } from './contract.ts';
 import type { PreparePort } from './preparing.ts';
+import type { NodeTold } from './told.ts';
 
 /**
  * What the door needs of the house behind it. The composition root wires these; the door itself decides nothing, keeps
@@ -140,8 +141,3 @@ export interface NodeAdminPort {
   autohold(wish: AutoholdRequest & { readonly by: string }): Promise<NodeTold>;
   autoholdDelete(id: string): Promise<NodeTold>;
 }
-
-export type NodeTold =
-  | { readonly kind: 'done'; readonly note: string }
-  | { readonly kind: 'absent'; readonly reason: string }
-  | { readonly kind: 'conflict'; readonly reason: string; readonly hint?: string };

@@ -1,5 +1,5 @@
 import type { PreparationView, PreparedImageView, PrepareRequest } from './contract/prepare.ts';
-import type { NodeTold } from './ports.ts';
+import type { NodeTold } from './told.ts';
 
 /** Preparing machines, as the door needs it; nodepool/prepare does it. */
 export interface PreparePort {

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Launcher, LauncherEvents } from '../../nodepool/launcher.ts';
+import type { Launcher } from '../../nodepool/launcher.ts';
+import type { LauncherEvents } from '../../nodepool/options.ts';
 
 /** The pool's figures under Nodepool's names: nodes by state, launches and how they ended, demand, leaks, calls. */
 export function poolMetrics(registry: Registry, opened: () => Launcher | undefined): LauncherEvents {

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import type { BridgePlan, NetworkPlan, NodePlan } from './plan.ts';
+import type { BridgePlan, NetworkPlan, NodePlan } from './planned.ts';
 import { call } from './script.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { unreachable } from '../../pipelines/unreachable.ts';
-import { type Opening, vxlanPort } from './plan.ts';
+import { type Opening, vxlanPort } from './planned.ts';
 import { call } from './script.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { BridgePlan, NodePlan } from './plan.ts';
+import type { BridgePlan, NodePlan } from './planned.ts';
 import { call } from './script.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { quoted } from '../remote.ts';
 import { addressLines, linkFunctions, linkGroup } from './links.ts';
-import { type BridgePlan, type NodePlan, type TunnelPlan, tunnelLink, vxlanPort } from './plan.ts';
+import { tunnelLink } from './plan.ts';
+import { type BridgePlan, type NodePlan, type TunnelPlan, vxlanPort } from './planned.ts';
 import { call } from './script.ts';
 
 /**

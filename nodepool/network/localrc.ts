@@ -1,5 +1,5 @@
 import type { NetworkSpec } from '../../jobs/definition/network.ts';
-import type { NetworkPlan, NodePlan } from './plan.ts';
+import type { NetworkPlan, NodePlan } from './planned.ts';
 
 /**
  * What DevStack must be told of the network on this node, as lines of its localrc: the keys that devstack-gate writes for these

@@ -1,7 +1,7 @@
 import { closeFirewall } from './firewall.ts';
 import { linkFunctions, withoutAddress } from './links.ts';
 import { ovsFunctions } from './ovs.ts';
-import type { NodePlan } from './plan.ts';
+import type { NodePlan } from './planned.ts';
 
 /**
  * Takes everything of ours off a node, whichever set, driver or half-finished join left it: what carries our mark goes. Of

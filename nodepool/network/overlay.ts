@@ -7,7 +7,8 @@ import { localrcLines } from './localrc.ts';
 import { lowerScript } from './lower.ts';
 import { type Failure, onAll, onNode, type Reachable } from './onnode.ts';
 import { ovsScript } from './ovs.ts';
-import { type NetworkPlan, type NodePlan, planNetwork } from './plan.ts';
+import { planNetwork } from './plan.ts';
+import { type NetworkPlan, type NodePlan } from './planned.ts';
 import { call } from './script.ts';
 
 /**

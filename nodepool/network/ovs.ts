@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../../jobs/definition/network.ts';
 import { quoted } from '../remote.ts';
 import { addressLines, linkFunctions } from './links.ts';
-import { type NodePlan, vxlanPort } from './plan.ts';
+import { type NodePlan, vxlanPort } from './planned.ts';
 import { call } from './script.ts';
 
 /**

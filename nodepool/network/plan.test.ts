@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type NetworkSpec, networkSpec, Topology } from '../../jobs/definition/network.ts';
-import { type Member, type NetworkPlan, planNetwork, tunnelLink } from './plan.ts';
+import { planNetwork, tunnelLink } from './plan.ts';
+import { type Member, type NetworkPlan } from './planned.ts';
 
 function members(count: number, mtu = 1500): Member[] {
   return Array.from({ length: count }, (_, index) => ({

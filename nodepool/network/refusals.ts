@@ -1,6 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import type { NetworkSpec } from '../../jobs/definition/network.ts';
-import type { AgentModes, Member, Segment } from './plan.ts';
+import type { AgentModes, Member, Segment } from './planned.ts';
 
 /** Why a set cannot have the network it asks for: each a sentence for the person who wrote it. */
 

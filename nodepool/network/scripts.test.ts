@@ -9,7 +9,8 @@ import { linuxScript } from './linux.ts';
 import { localrcLines } from './localrc.ts';
 import { lowerScript } from './lower.ts';
 import { ovsScript } from './ovs.ts';
-import { type NetworkPlan, planNetwork } from './plan.ts';
+import { planNetwork } from './plan.ts';
+import { type NetworkPlan } from './planned.ts';
 import { asRoot } from './script.ts';
 
 function plan(spec: NetworkSpec): NetworkPlan {

@@ -17,8 +17,9 @@ import {
   PoolNodes,
   PoolProviders,
 } from '../contract/nodes.ts';
-import type { NodeAdminPort, NodeTold, ServerPorts } from '../ports.ts';
+import type { NodeAdminPort, ServerPorts } from '../ports.ts';
 import { Refusal } from '../problem.ts';
+import type { NodeTold } from '../told.ts';
 
 /** The node pool: reading is open, changing needs a token and the launcher in this process. */
 export function addNodes(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import type { Guard } from '../auth.ts';
 import { NodeParams, PoolAnswer } from '../contract/nodes.ts';
 import { Preparations, PreparedImages, PrepareRequest, PrepareStarted } from '../contract/prepare.ts';
-import type { NodeTold, ServerPorts } from '../ports.ts';
+import type { ServerPorts } from '../ports.ts';
 import type { PreparePort } from '../preparing.ts';
 import { Refusal } from '../problem.ts';
+import type { NodeTold } from '../told.ts';
 
 /** Preparing machines. What a site's scripts say may be nobody else's business, so reading needs a token, too. */
 export function addPrepare(app: FastifyInstance, ports: ServerPorts, guard: Guard): void {

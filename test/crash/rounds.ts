@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { CI_USER } from '../harness/site.ts';
-import type { Cast } from './cast.ts';
 import { type Expected, livingBuilds, mailsOf, mailsWanted } from './judge.ts';
 import type { Keeper } from './keeper.ts';
 import { readMarks } from './marks.ts';
@@ -107,7 +106,7 @@ async function running(site: CrashSite, what: string): Promise<void> {
 
 /** Waits until nothing is left to do: no item, no mail, no node, no process of a build. Rejects with what is left, and the ledger's end. */
 export async function settled(
-  { site, door }: Pick<Cast, 'site' | 'door'>,
+  { site, door }: { readonly site: CrashSite; readonly door: Keeper },
   expected: readonly Expected[],
 ): Promise<void> {
   const { deadline } = site;

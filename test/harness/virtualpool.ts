@@ -1,7 +1,8 @@
 import { renderProblems } from '../../jobs/problem.ts';
 import type { PoolConfig } from '../../nodepool/config/config.ts';
 import { readPool } from '../../nodepool/config/read.ts';
-import { type Launcher, type LauncherOptions, openLauncher } from '../../nodepool/launcher.ts';
+import { type Launcher, openLauncher } from '../../nodepool/launcher.ts';
+import { type LauncherOptions } from '../../nodepool/options.ts';
 import type { Provider } from '../../nodepool/provider.ts';
 import type { NodeRequest, Row } from '../../pipelines/ports.ts';
 import { memoryPool } from '../../workers/memory/pool.ts';

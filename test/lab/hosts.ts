@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import ssh2 from 'ssh2';
 import type { NetworkSpec } from '../../jobs/definition/network.ts';
-import type { NodeSet, SetMember } from '../../nodepool/group.ts';
+import type { NodeSet, SetMember } from '../../nodepool/nodeset.ts';
 import type { RunResult } from '../../nodepool/remote.ts';
 import { NodeConnection } from '../../nodepool/ssh/connection.ts';
 import { type Lab, type LabNode, openLab } from './lab.ts';

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { adminOf } from '../../nodepool/admin.ts';
-import type { Joiner } from '../../nodepool/granting.ts';
-import type { Launcher, LauncherOptions } from '../../nodepool/launcher.ts';
+import type { Joiner } from '../../nodepool/joiner.ts';
+import type { Launcher } from '../../nodepool/launcher.ts';
+import type { LauncherOptions } from '../../nodepool/options.ts';
 import type { Provider } from '../../nodepool/provider.ts';
 import type { Timer } from '../../nodepool/timer.ts';
 import { stopped } from '../../pipelines/fault.ts';
