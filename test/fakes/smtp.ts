@@ -34,6 +34,8 @@ export async function startSmtp(): Promise<FakeSmtp> {
       });
     },
   });
+  // A sender that is killed cuts its connection; that is its affair.
+  server.on('error', () => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server has no other address
   const { port } = server.server.address() as AddressInfo;
