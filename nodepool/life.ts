@@ -3,6 +3,7 @@ import type { Book } from './book.ts';
 import type { KindConfig, LoginConfig } from './config/config.ts';
 import type { Desk, Say } from './desk.ts';
 import { loginOf } from './lease.ts';
+import { fromImage, recordOf } from './machine.ts';
 import { freed, type MachineRecord, type NodeRecord, type NodeState, type Phase } from './node.ts';
 import type { Machine, Setback } from './provider.ts';
 import { reasonOf, type Timer, within } from './timer.ts';
@@ -379,27 +380,6 @@ export function lives(options: LifeOptions): Lives {
   function phaseAt(node: NodeRecord, state: NodeState): number {
     return node.state.phase === state.phase ? node.phaseAt : timer.now();
   }
-}
-
-export function recordOf(machine: Machine): MachineRecord {
-  const { id, address, privateAddress, zone, region, ssh } = machine;
-  return {
-    id,
-    ...(address === undefined ? {} : { address }),
-    ...(privateAddress === undefined ? {} : { privateAddress }),
-    ...(zone === undefined ? {} : { zone }),
-    ...(region === undefined ? {} : { region }),
-    ...(ssh?.port === undefined ? {} : { port: ssh.port }),
-    ...(ssh?.user === undefined ? {} : { user: ssh.user }),
-    ...(ssh?.keyFile === undefined ? {} : { keyFile: ssh.keyFile }),
-    ...(ssh?.hostKeys === undefined ? {} : { hostKeys: [...ssh.hostKeys] }),
-  };
-}
-
-/** The same kind of machine from another image; what names the base image must not win over it. */
-function fromImage(kind: KindConfig['kind'], image: string): KindConfig['kind'] {
-  const { 'image-id': _, 'image-name': __, diskimage: ___, ...properties } = kind.properties;
-  return { ...kind, image, properties };
 }
 
 function seconds(ms: number): string {
