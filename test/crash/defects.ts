@@ -1,7 +1,8 @@
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Point, type PointResult, tryPoints } from './points.ts';
+import { removed } from './tmp.ts';
 
 /**
  * Does the suite see anything? Each defect takes one safety out of a copy of the compiled code; the suite must turn red over it.
@@ -80,7 +81,7 @@ export async function isCaught(
   };
   const site = () => ({ cluster, deadline: PATIENCE });
   await tryPoints(join(dir, 'site'), { roles: ['start'], plain: { entry }, site }, queue, look);
-  await rm(dir, { recursive: true, force: true });
+  await removed(dir);
   return caught;
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { makeCluster } from '../../workers/store/pglite.ts';
@@ -13,7 +13,7 @@ import { nameOf, type Point, type PointResult, tracePoints, tryPoints } from './
 import { killAtRandom, shuffled } from './random.ts';
 import { apart, crashServers, stopTheLeader } from './roles.ts';
 import { twoBuilds } from './rounds.ts';
-import { quickFolder } from './tmp.ts';
+import { quickFolder, removed } from './tmp.ts';
 
 const HELP = `npm run test:crash [-- options]
 
@@ -214,7 +214,7 @@ async function main(): Promise<number> {
     if (wants('random')) await random(dir, alone);
     if (wants('defects')) await seeded(dir, cluster);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await removed(dir);
   }
   console.log(`\n${summary.join('\n')}\n${failures.length} violations`);
   console.log(`${passed} passed, ${failures.length} failed`);

@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Gerrit, startGerrit } from '../fakes/gerrit/server.ts';
 import { type FakeSmtp, startSmtp } from '../fakes/smtp.ts';
@@ -6,6 +6,7 @@ import { freePort } from '../harness/servers.ts';
 import { writeSite } from '../harness/site.ts';
 import { crashJobs, crashLayout } from './layout.ts';
 import type { Machines } from './machines.ts';
+import { removed } from './tmp.ts';
 
 /**
  * The site under test: one project, one job. Each build leaves marks in a folder of its own, which the judge reads: who ran,
@@ -95,7 +96,7 @@ export async function makeCrashSite(dir: string, options: SiteOptions = {}): Pro
       await gerrit[Symbol.asyncDispose]();
       await smtp[Symbol.asyncDispose]();
       await machines?.[Symbol.asyncDispose]();
-      await rm(dir, { recursive: true, force: true });
+      await removed(dir);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -28,4 +29,9 @@ function runsPrograms(folder: string): boolean {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Removes a folder in which children of a process that was killed may still write for a moment. */
+export async function removed(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
