@@ -99,6 +99,13 @@ describe.skipIf(missing !== undefined)('a lab', () => {
     expect(await traces(lab)).toEqual([]);
   });
 
+  it('leaves alone those that are opened at the same moment', async () => {
+    const labs = await Promise.all(Array.from({ length: 8 }, () => openLab({ authorizedKeys: '' })));
+    await sweepLabs();
+    for (const { id } of labs) expect((await findLab(id)).id).toBe(id);
+    await Promise.all(labs.map((lab) => lab[Symbol.asyncDispose]()));
+  });
+
   it('is a cloud for the command provider', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'cloud-'));
     await writeFile(join(folder, 'keys'), '');

@@ -125,19 +125,19 @@ export async function findLab(id: string): Promise<Lab> {
 export async function sweepLabs(): Promise<string[]> {
   const swept: string[] = [];
   const living = new Set<string>();
-  for (const name of (await readdir(tmpdir())).filter((each) => each.startsWith(prefix))) {
+  // A lab's folder is there before its first process is: looked at in this order, none is taken for one without a folder.
+  const processes = await marked();
+  const folders = (await readdir(tmpdir())).filter((each) => each.startsWith(prefix));
+  for (const name of folders) {
     const id = name.slice(prefix.length);
     const record = await readJson(join(tmpdir(), name, 'lab.json'), LabRecord);
     const owned = record !== undefined && (await startedAt(record.owner.pid)) === record.owner.started;
     // Without a record it may be just being opened.
     if (owned || (record === undefined && (await ageOf(join(tmpdir(), name))) < 60_000)) living.add(id);
   }
-  const processes = await marked();
   const ids = new Set([
     ...processes.map(({ lab }) => lab),
-    ...(await readdir(tmpdir()))
-      .filter((each) => each.startsWith(prefix))
-      .map((name) => name.slice(prefix.length)),
+    ...folders.map((name) => name.slice(prefix.length)),
   ]);
   for (const id of ids) {
     if (living.has(id)) continue;
